@@ -31,12 +31,13 @@ check: setup .venv/.check node_modules/.check
 	$(BIN)/python -m tools.typography
 	$(BIN)/python -m pytest tests/unit -q
 
-test: check build .venv-labs/.installed
+test: check build .venv-labs/.installed .venv-seed/.installed
 	$(BIN)/python -m tools.browser
 	$(BIN)/python -m pytest tests/build tests/search tests/browser -q
 	$(LAB)/python -m pytest tests/labs -q
+	$(LAB)/python -m tools.notebooks --run
 
-labs: .venv-labs/.installed
+labs: .venv-labs/.installed .venv-seed/.installed
 	$(LAB)/python -m tools.notebooks $(ARGS)
 
 bench: setup .venv/.check node_modules/.check
@@ -44,7 +45,7 @@ bench: setup .venv/.check node_modules/.check
 	$(BIN)/python -m tools.bench $(ARGS)
 
 clean:
-	rm -rf site .site.* .cache .venv .venv-labs node_modules
+	rm -rf site .site.* .cache .venv .venv-labs .venv-seed node_modules
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # --- what is installed, once -----------------------------------------------------------------
@@ -66,6 +67,12 @@ setup: .venv/.site node_modules/.site
 	@test -x $(LAB)/python || $(PYTHON) -m venv .venv-labs
 	@echo "Installing the labs' packages: PyTorch and friends (a few minutes, once) …"
 	$(LAB)/python -m pip install -r requirements/labs.txt
+	@touch $@
+
+.venv-seed/.installed: requirements/seed.txt
+	@test -x .venv-seed/bin/python || $(PYTHON) -m venv .venv-seed
+	@echo "Installing TensorFlow for the seed's own code (a minute or two, once) …"
+	.venv-seed/bin/python -m pip install -r requirements/seed.txt
 	@touch $@
 
 node_modules/.site: package-lock.json | .venv/.site

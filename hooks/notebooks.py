@@ -39,12 +39,12 @@ def _paths() -> list[Path]:
 
 @event_priority(100)  # before mkdocs-jupyter's own on_files
 def _add(files, config):
-    from tools import notebook_source  # on the path since on_startup, see bilingual.py
+    from tools import notebook_stamps  # on the path since on_startup, see bilingual.py
 
     for path in _paths():
         files.append(File.generated(config, f"labs/{path.name}", abs_src_path=str(path)))
     if current.language == "zh":
-        for line in notebook_source.all_stale():
+        for line in notebook_stamps.all_stale():
             place, _, what = line.partition(": ")
             name, _, number = place.rpartition(":")
             what, _, todo = what.rpartition("; ")

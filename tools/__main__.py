@@ -17,7 +17,7 @@ from book.paths import DATA, DOCS, relative
 from book.problems import BadInput, Problem, problems
 from book.source import Source, read_source
 
-from . import notebook_source as notebooks
+from . import notebook_stamps as notebooks
 
 
 def pairs() -> list[tuple[Source, Source]]:

@@ -1,7 +1,6 @@
-"""What a lab notebook is made from: reads `notebooks/src/<slug>.py` and computes its stamps.
+"""What a lab notebook is made from: reads `notebooks/src/<slug>.py` and says where it breaks the rules.
 
-Standard library and PyYAML only, because the site's build asks whether a notebook is stale and has neither
-torch nor Jupyter.
+Standard library and PyYAML only, because the site's build reads sources too and has neither torch nor Jupyter.
 
 A source is in jupytext's percent format, with four additions:
 
@@ -13,8 +12,6 @@ A source is in jupytext's percent format, with four additions:
 
 from __future__ import annotations
 
-import ast
-import hashlib
 import io
 import json
 import re
@@ -29,6 +26,7 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 LANGUAGES = ("zh", "en")
+DEFAULT_ENVIRONMENT = "labs"
 SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*\Z")
 
 _MARK = re.compile(r"# %%(?:\s+(?P<rest>.*))?\Z")
@@ -36,7 +34,7 @@ _OPTION = re.compile(r'(\w[\w-]*)=("(?:[^"\\]|\\.)*"|\[[^\]]*\]|true|false|-?\d+
 _OWN = re.compile(r"(?P<indent>\s*)#(?P<lang>zh|en)(?P<kind>[|>]) ?(?P<text>.*)\Z")
 _FENCE = re.compile(r"^(```|~~~).*?^\1\s*$", re.S | re.M)
 _HEADING = re.compile(r"^(#{1,6})\s+(.+?)\s*$", re.M)
-_VALUE = re.compile(r"\{=\s*(.+?)\s*=\}", re.S)
+VALUE = re.compile(r"\{=\s*(.+?)\s*=\}", re.S)
 _HAN = re.compile(r"[\u3000-\u303f\u3400-\u9fff\uff00-\uffef]")
 
 
@@ -47,12 +45,21 @@ class SourceError(Exception):
         shown = path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
         super().__init__(f"{shown}:{line}: {what}")
 
+    def __reduce__(self) -> tuple[Any, ...]:  # so that it can come back from another process
+        return _error, (str(self),)
+
 
 class SourceErrors(SourceError):
     """Several at once, a line each."""
 
     def __init__(self, errors: list[SourceError]):
         Exception.__init__(self, "\n".join(map(str, errors)))
+
+
+def _error(text: str) -> SourceError:
+    error = SourceError.__new__(SourceError)
+    error.args = (text,)
+    return error
 
 
 @dataclass
@@ -80,7 +87,7 @@ class Cell:
     @property
     def values(self) -> list[str]:
         """The expressions in the prose, in order."""
-        return _VALUE.findall(self.source) if self.kind == "markdown" else []
+        return VALUE.findall(self.source) if self.kind == "markdown" else []
 
     @property
     def bilingual(self) -> bool:
@@ -118,6 +125,25 @@ class Source:
     @property
     def slug(self) -> str:
         return self.path.stem
+
+    @property
+    def seeds(self) -> int:
+        """How many seeds `make labs` runs it with: 0, 1, …"""
+        return int(self.header.get("seeds", 1))
+
+    @property
+    def environment(self) -> str:
+        """Which environment it runs in: the packages of `requirements/<environment>.txt`."""
+        return str(self.header.get("environment", DEFAULT_ENVIRONMENT))
+
+    @property
+    def requirements(self) -> Path:
+        return self.root / "requirements" / f"{self.environment}.txt"
+
+    @property
+    def headline(self) -> list[dict[str, Any]]:
+        """The figures that a reader should see first: {figure: its name in the results, zh: …, en: …}."""
+        return list(self.header.get("headline", []))
 
     def title(self, lang: str) -> str:
         return next(
@@ -189,7 +215,7 @@ def _prose(text: str) -> str:
 _COMPARED = {  # what must be equal, and how it is found
     "formulas": re.compile(r"\$\$.+?\$\$|\$(?!\s)[^$\n]+?\$", re.S),
     "links": re.compile(r"\]\(([^)\s]+)\)"),
-    "values": _VALUE,
+    "values": VALUE,
 }
 
 
@@ -217,6 +243,13 @@ def problems(source: Source) -> list[SourceError]:
             bad(1, f"the header has no description.{lang}; write what the reader gets")
         if sum(level == 1 for c in source.cells if c.lang in (lang, None) for level, _ in c.headings()) != 1:
             bad(1, f"the {lang} notebook needs exactly one '# ' heading")
+    if not isinstance(source.header.get("seeds", 1), int) or source.seeds < 1:
+        bad(1, "the header's seeds is not a number from 1")
+    if not source.requirements.exists():
+        bad(1, f"there is no requirements/{source.environment}.txt for the header's environment; write it")
+    for one in source.header.get("headline", []):
+        if not isinstance(one, dict) or set(one) != {"figure", *LANGUAGES}:
+            bad(1, f"headline: {one} is not {{figure: …, zh: …, en: …}}")
     seen: Counter[str] = Counter()
     waiting: Cell | None = None  # a Chinese cell whose English one comes next
     for cell in source.cells:
@@ -275,9 +308,6 @@ def problems(source: Source) -> list[SourceError]:
     return found
 
 
-# ---- stamps -----------------------------------------------------------------------------------------------------
-
-
 def sources(root: Path = ROOT) -> list[Path]:
     """All notebook sources; a file whose name begins with `_` is not one."""
     return sorted(p for p in (root / "notebooks" / "src").glob("*.py") if not p.name.startswith("_"))
@@ -285,117 +315,3 @@ def sources(root: Path = ROOT) -> list[Path]:
 
 def notebook_path(slug: str, lang: str, root: Path = ROOT) -> Path:
     return root / "notebooks" / lang / f"{slug}.ipynb"
-
-
-def _digest(parts: list[tuple[str, bytes]]) -> str:
-    total = hashlib.sha256()
-    for name, data in parts:
-        total.update(f"{name}\0{len(data)}\0".encode())
-        total.update(data)
-    return total.hexdigest()
-
-
-def _imports(code: str, package: str = "mmlab") -> set[str] | None:
-    """Modules of the package that code names in an import, by file stem ("__init__" for the package); None if it does not parse."""
-    try:
-        tree = ast.parse(code)
-    except SyntaxError:
-        return None
-    found: set[str] = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            names = [a.name for a in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            base = node.module or ""
-            if node.level:  # relative: only inside the package
-                base = f"{package}.{base}" if base else package
-            names = [base] + [f"{base}.{a.name}" for a in node.names]
-        else:
-            continue
-        for name in names:
-            parts = name.split(".")
-            if parts[0] == package:
-                found.add("__init__")
-                if len(parts) > 1:
-                    found.add(parts[1])
-    return found
-
-
-def dependencies(source: Source) -> list[Path]:
-    """Files beside the source that its outputs depend on: the modules of mmlab that it imports, directly or through
-    others, what its header names in `uses` (patterns from the root), the setup cell and the pinned requirements."""
-    root, folder = source.root, source.root / "mmlab"
-    modules = {p.stem: p for p in sorted(folder.glob("*.py"))}
-    wanted: set[str] = set()
-    queue = [c.code(lang) for c in source.cells if c.kind == "code" for lang in LANGUAGES]
-    while queue:
-        names = _imports(queue.pop())
-        for name in (set(modules) if names is None else names & set(modules)) - wanted:
-            wanted.add(name)
-            queue.append(modules[name].read_text("utf-8"))
-    files = {modules[name] for name in wanted}
-    for pattern in source.header.get("uses", []):
-        files.update(p for p in root.glob(pattern) if p.is_file())
-    files.update(
-        p for p in (root / "notebooks" / "src" / "_setup.py", root / "requirements" / "labs.txt") if p.exists()
-    )
-    return sorted(files)
-
-
-def _files(source: Source) -> list[tuple[str, bytes]]:
-    return [
-        (p.relative_to(source.root).as_posix(), p.read_bytes().replace(b"\r\n", b"\n")) for p in dependencies(source)
-    ]
-
-
-def stamp(source: Source) -> str:
-    """Changes with anything that the notebooks are made from, prose included."""
-    own = source.path.read_bytes().replace(b"\r\n", b"\n")
-    return _digest([("source", own), *_files(source)])
-
-
-def code_stamp(source: Source) -> str:
-    """Changes with anything that the outputs depend on; not with prose or comments in `#zh|` / `#en|` lines."""
-    parts: list[tuple[str, bytes]] = []
-    for cell in source.cells:
-        if cell.kind == "code":
-            what = (
-                [cell.code(lang, comments=False) for lang in LANGUAGES]
-                + cell.tags
-                + [str(cell.options.get("needs", ""))]
-            )
-            parts.append(("code", "\0".join(what).encode()))
-        elif cell.values:
-            parts.append(("values", "\0".join(cell.values).encode()))
-    return _digest(parts + _files(source))
-
-
-def stale(path: Path, root: Path = ROOT) -> str | None:
-    """One line that says why the notebooks of a source are not up to date; None if they are."""
-    shown = path.relative_to(root).as_posix()
-    try:
-        want = stamp(read(path, root))
-    except SourceError as error:
-        return str(error)
-    for lang in LANGUAGES:
-        made = notebook_path(path.stem, lang, root)
-        if not made.exists():
-            return f'{shown}:1: stale: {made.relative_to(root).as_posix()} is missing; run "make labs"'
-        try:
-            have = json.loads(made.read_text("utf-8"))["metadata"]["mmlab"]["stamp"]
-        except (ValueError, KeyError, TypeError):
-            return f'{shown}:1: stale: {made.relative_to(root).as_posix()} has no stamp; run "make labs"'
-        if have != want:
-            return f'{shown}:1: stale: source, mmlab or requirements changed since {made.relative_to(root).as_posix()} was made; run "make labs"'
-    return None
-
-
-def all_stale(root: Path = ROOT) -> list[str]:
-    """A line for each source whose notebooks are stale, and for each notebook whose source is gone."""
-    lines = [line for path in sources(root) if (line := stale(path, root))]
-    known = {p.stem for p in sources(root)}
-    for lang in LANGUAGES:
-        for made in sorted((root / "notebooks" / lang).glob("*.ipynb")):
-            if made.stem not in known:
-                lines.append(f"{made.relative_to(root).as_posix()}:1: stale: has no source in notebooks/src; delete it")
-    return lines

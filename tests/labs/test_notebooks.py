@@ -11,8 +11,9 @@ import jupytext
 import nbformat
 import pytest
 
-from tools import notebook_source as stamp
-from tools import notebooks
+from tools import notebook_run, notebooks
+from tools import notebook_source as source
+from tools import notebook_stamps as stamp
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -117,7 +118,7 @@ def test_one_run_two_languages(repo, made):
     assert own_zh == f"中文 zh {shared_zh}"
     assert own_en == f"English en {shared_en}"
     assert (both_zh, both_en) == ("'zh'", "'en'")
-    assert not stamp._HAN.search(json.dumps(en, ensure_ascii=False).replace("一句话", ""))
+    assert not source._HAN.search(json.dumps(en, ensure_ascii=False).replace("一句话", ""))
     assert "English" not in json.dumps(zh)
     assert "tiny lab" not in json.dumps(zh)
 
@@ -133,15 +134,15 @@ def test_metadata(repo, made):
     assert meta["description"] == "One sentence."
     assert meta["lang"] == "en"
     assert meta["slug"] == "09-tiny"
-    assert meta["stamp"] == stamp.stamp(stamp.read(made, repo))
+    assert meta["stamp"] == stamp.stamp(source.read(made, repo))
     assert set(meta["versions"]) >= {"python", "numpy"}
     assert meta["duration_s"] > 0
     assert len(meta["executed"]) == 10
 
 
 def test_valid_notebooks_without_traces_of_this_machine(repo, made):
-    for lang in stamp.LANGUAGES:
-        path = stamp.notebook_path("09-tiny", lang, repo)
+    for lang in source.LANGUAGES:
+        path = source.notebook_path("09-tiny", lang, repo)
         nbformat.validate(nbformat.read(path, 4))
         assert str(repo) not in path.read_text("utf-8")
         assert "/tmp" not in path.read_text("utf-8")
@@ -156,8 +157,8 @@ def test_setup_cell_is_filled_in(repo, made):
 
 def setup_code(lang="en", needs="numpy nosuchpackage"):
     path = ROOT / "notebooks" / "src" / "x.py"
-    cell = stamp.Cell("code", 1, "", {"needs": needs})
-    return notebooks.filled(stamp.Source(path, {}, [cell])).cells[0].code(lang)
+    cell = source.Cell("code", 1, "", {"needs": needs})
+    return notebook_run.filled(source.Source(path, {}, [cell])).cells[0].code(lang)
 
 
 @pytest.mark.parametrize(("lang", "word"), [("zh", "还缺东西"), ("en", "Something is missing")])
@@ -240,37 +241,161 @@ def test_the_stamp_covers_what_is_imported_and_nothing_else(repo):
     path = write(repo, TINY.replace("import random", "import random\nimport mmlab.used"))
 
     def now():
-        return stamp.stamp(stamp.read(path, repo))
+        return stamp.stamp(source.read(path, repo))
 
     first = now()
     (repo / "mmlab" / "unused.py").write_text("VALUE = 3\n")
     assert now() == first
     for name in ("mmlab/deep.py", "mmlab/__init__.py", "requirements/labs.txt", "notebooks/src/_setup.py"):
         before = now()
-        (repo / name).write_text((repo / name).read_text("utf-8") + "\n# more\n", "utf-8")
+        (repo / name).write_text((repo / name).read_text("utf-8") + "\nMORE = 1\n", "utf-8")
         assert now() != before, name
+
+
+def test_comments_and_docstrings_of_the_package_make_nothing_stale(repo):
+    path = write(repo, TINY.replace("import random", "import random\nimport mmlab.used"))
+    used = repo / "mmlab" / "used.py"
+    used.write_text('"""Old."""\nVALUE = "# 1"  # one\n\n\ndef f():\n    """Old."""\n    return 1\n')
+    before = stamp.stamp(source.read(path, repo))
+    used.write_text('"""New\n\nwords."""\n# two\nVALUE = "# 1"\n\ndef f():\n    """New."""\n    return 1  # one\n')
+    assert stamp.stamp(source.read(path, repo)) == before
+    used.write_text('"""New."""\nVALUE = "# 2"\n\ndef f():\n    """New."""\n    return 1\n')
+    assert stamp.stamp(source.read(path, repo)) != before
 
 
 def test_the_stamp_covers_the_files_that_the_header_names(repo):
     (repo / "data.json").write_text("1")
     path = write(repo, TINY.replace("#     description", '#     uses: ["*.json"]\n#     description'))
-    before = stamp.stamp(stamp.read(path, repo))
+    before = stamp.stamp(source.read(path, repo))
     (repo / "data.json").write_text("2")
-    assert stamp.stamp(stamp.read(path, repo)) != before
+    assert stamp.stamp(source.read(path, repo)) != before
 
 
 def test_line_ends_do_not_matter(repo):
     path = write(repo, TINY)
-    before = stamp.stamp(stamp.read(path, repo))
+    before = stamp.stamp(source.read(path, repo))
     path.write_bytes(TINY.replace("\n", "\r\n").encode())
-    assert stamp.stamp(stamp.read(path, repo)) == before
+    assert stamp.stamp(source.read(path, repo)) == before
 
 
 def test_stamp_needs_neither_torch_nor_jupyter():
     heavy = ["torch", "numpy", "nbformat", "nbclient", "jupytext", "jupyter_client", "IPython"]
-    code = f"import sys\nfrom tools import notebook_source\nnotebook_source.all_stale()\nprint([n for n in {heavy} if n in sys.modules])"
+    code = f"import sys\nfrom tools import notebook_stamps\nnotebook_stamps.all_stale()\nprint([n for n in {heavy} if n in sys.modules])"
     out = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "[]"
+
+
+# ---- results over seeds, checkpoints ----------------------------------------------------------------------------------
+
+SEEDED = (
+    TINY.replace(
+        "#     description", "#     seeds: 3\n#     headline: [{figure: score, zh: 分数, en: score}]\n#     description"
+    )
+    + """\
+# %%
+import json, os
+from pathlib import Path
+seed = int(os.environ["MMLAB_SEED"])
+score = seed + 0.5
+Path(os.environ["MMLAB_RECORD"]).write_text(json.dumps({"seed": seed, "figures": {"score": score}}))
+if "MMLAB_CHECKPOINTS" in os.environ:
+    Path(os.environ["MMLAB_CHECKPOINTS"]).mkdir()
+    (Path(os.environ["MMLAB_CHECKPOINTS"]) / "09-tiny-net.json").write_text(os.environ["MMLAB_STAMP"])
+# %%
+#zh> print("种子")
+#en> print("seeds")
+if "MMLAB_RESULTS" in os.environ:
+    print(json.loads((Path(os.environ["MMLAB_RESULTS"]) / "09-tiny.json").read_text())["figures"]["score"])
+"""
+)
+
+
+@pytest.fixture
+def seeded(repo, capsys):
+    path = write(repo, SEEDED)
+    code, out = run(repo, capsys=capsys)
+    assert code == 0, out.err
+    return path
+
+
+def test_every_seed_is_run_and_the_first_shows_the_others(repo, seeded):
+    kept = json.loads((repo / "data" / "results" / "09-tiny.json").read_text("utf-8"))
+    assert kept["seeds"] == [0, 1, 2]
+    assert kept["figures"] == {"score": [0.5, 1.5, 2.5]}
+    assert kept["cpu_s"] > 0
+    assert "[1.5, 2.5]" in printed(load(repo, "zh"))[-1]
+
+
+def test_checkpoints_of_the_run_that_is_shown_are_kept_and_old_ones_go(repo, seeded, capsys):
+    folder = repo / "mmlab" / "checkpoints"
+    assert [p.name for p in folder.iterdir()] == ["09-tiny-net.json"]
+    assert (folder / "09-tiny-net.json").read_text() == stamp.results_stamp(source.read(seeded, repo))
+    (folder / "10-other-net.json").write_text("")
+    write(repo, SEEDED.replace("09-tiny-net", "09-tiny-better"))
+    assert run(repo, "09-tiny", capsys=capsys)[0] == 0
+    assert sorted(p.name for p in folder.iterdir()) == ["09-tiny-better.json", "10-other-net.json"]
+
+
+def test_a_change_of_plots_keeps_the_results_of_other_seeds(repo, seeded, capsys):
+    path = repo / "data" / "results" / "09-tiny.json"
+    kept = json.loads(path.read_text("utf-8"))
+    kept["figures"]["score"][1] = 99
+    path.write_text(json.dumps(kept))
+    write(repo, SEEDED.replace('print("seeds")', 'print("Seeds")'))
+    assert run(repo, capsys=capsys)[1].out == "09-tiny: executed\n"
+    assert json.loads(path.read_text("utf-8"))["figures"] == {"score": [0.5, 99, 2.5]}
+    write(repo, SEEDED.replace("seed + 0.5", "seed + 1.5"))
+    assert run(repo, capsys=capsys)[1].out == "09-tiny: executed\n"
+    assert json.loads(path.read_text("utf-8"))["figures"] == {"score": [1.5, 2.5, 3.5]}
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda path, repo: (repo / "data/results/09-tiny.json").unlink(), "09-tiny.json is missing"),
+        (lambda path, repo: (repo / "data/results/09-tiny.json").write_text("{"), "cannot be read"),
+        (lambda path, repo: path.write_text(SEEDED.replace("seeds: 3", "seeds: 2"), "utf-8"), "changed since"),
+        (lambda path, repo: (repo / "data/results/11-gone.json").write_text("{}"), "has no source"),
+    ],
+)
+def test_stale_results_are_named(repo, seeded, spoil, message, capsys):
+    spoil(seeded, repo)
+    code, out = run(repo, "--check", capsys=capsys)
+    assert code == 1
+    assert message in out.out
+
+
+def test_seeds_must_record_the_same_figures(repo, capsys):
+    write(repo, SEEDED.replace('{"score": score}', '{"score" if seed < 2 else "points": score}'))
+    code, out = run(repo, capsys=capsys)
+    assert code == 1
+    assert "did not record" in out.err
+    assert not (repo / "notebooks" / "zh").exists()
+
+
+def test_a_seed_that_fails_is_named(repo, capsys):
+    write(repo, SEEDED.replace("score = seed + 0.5", "score = 1 / (seed - 2)"))
+    code, out = run(repo, capsys=capsys)
+    assert code == 1
+    assert "ZeroDivisionError" in out.err
+    assert not (repo / "data" / "results").exists()
+
+
+def test_an_environment_of_its_own(repo, capsys):
+    write(repo, TINY.replace("#     description", "#     environment: other\n#     description"))
+    assert "no requirements/other.txt" in run(repo, capsys=capsys)[1].err
+    (repo / "requirements" / "other.txt").write_text("numpy==8.8.8\n")
+    assert 'run "make labs"' in run(repo, capsys=capsys)[1].err
+    python = repo / ".venv-other" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.write_text(f'#!/bin/sh\nMMLAB_OTHER=yes exec "{sys.executable}" "$@"\n')
+    python.chmod(0o755)
+    asks = "# %%\nimport os\nprint(os.environ['MMLAB_OTHER'])\n"
+    write(repo, TINY.replace("#     description", "#     environment: other\n#     description") + asks)
+    code, out = run(repo, capsys=capsys)
+    assert code == 0, out.err
+    assert printed(load(repo, "en"))[-1] == "yes\n"
+    assert '"numpy": "numpy==8.8.8"' in "".join(load(repo, "en")["cells"][1]["source"])
 
 
 # ---- what a run may not do ----------------------------------------------------------------------------------------------
@@ -334,10 +459,10 @@ def test_clean():
     def stream(text, name="stdout"):
         return {"output_type": "stream", "name": name, "text": text}
 
-    assert notebooks.clean([stream("a"), stream("b\n")]) == [stream("ab\n")]
-    assert notebooks.clean([stream("10%|#  |\r20%|## |\rend\n")]) == [stream("end\n")]
-    assert notebooks.clean([stream("\r 50%|## | 1/2\r100%|####| 2/2\n", "stderr")]) == []
-    assert notebooks.clean([stream("kept\r\n")]) == [stream("kept\n")]
+    assert notebook_run.clean([stream("a"), stream("b\n")]) == [stream("ab\n")]
+    assert notebook_run.clean([stream("10%|#  |\r20%|## |\rend\n")]) == [stream("end\n")]
+    assert notebook_run.clean([stream("\r 50%|## | 1/2\r100%|####| 2/2\n", "stderr")]) == []
+    assert notebook_run.clean([stream("kept\r\n")]) == [stream("kept\n")]
 
 
 # ---- what a source must be ----------------------------------------------------------------------------------------------
@@ -378,26 +503,28 @@ def test_broken_rules_are_named(repo, old, new, message, capsys):
 
 def test_zh_without_en(repo):
     path = write(repo, TINY + '# %% [markdown] lang="zh"\n# 完\n')
-    assert ["this zh cell has no en cell after it" in str(e) for e in stamp.problems(stamp.read(path, repo))] == [True]
+    assert ["this zh cell has no en cell after it" in str(e) for e in source.problems(source.read(path, repo))] == [
+        True
+    ]
 
 
 def test_quotations_and_code_may_be_chinese(repo):
     path = write(repo, TINY.replace("# # A tiny lab\n", "# # A tiny lab\n# `红` and “红色”.\n"))
-    assert stamp.problems(stamp.read(path, repo)) == []
+    assert source.problems(source.read(path, repo)) == []
 
 
 def test_code_of_one_language():
-    cell = stamp.Cell("code", 1, "if a:\n    #zh> b = '中'\n    #en> b = 'E'\n    #zh| 注\n    #en| note\nc")
+    cell = source.Cell("code", 1, "if a:\n    #zh> b = '中'\n    #en> b = 'E'\n    #zh| 注\n    #en| note\nc")
     assert cell.code("zh") == "if a:\n    b = '中'\n    # 注\nc"
     assert cell.code("en", comments=False) == "if a:\n    b = 'E'\nc"
     assert cell.bilingual
-    assert not stamp.Cell("code", 1, "#zh| a\n#en| b").bilingual
+    assert not source.Cell("code", 1, "#zh| a\n#en| b").bilingual
 
 
-@pytest.mark.parametrize("path", [None, *stamp.sources()], ids=lambda p: p.stem if p else "tiny")
+@pytest.mark.parametrize("path", [None, *source.sources()], ids=lambda p: p.stem if p else "tiny")
 def test_jupytext_reads_a_source_as_we_do(repo, path):
     path = path or write(repo, TINY)
-    ours = stamp.read(path, ROOT if path.is_relative_to(ROOT) else repo).cells
+    ours = source.read(path, ROOT if path.is_relative_to(ROOT) else repo).cells
     theirs = jupytext.read(path, fmt="py:percent").cells
     assert [(c.kind, c.source) for c in ours] == [(c.cell_type, c.source) for c in theirs]
     assert [c.lang for c in ours] == [c.metadata.get("lang") for c in theirs]
@@ -406,19 +533,19 @@ def test_jupytext_reads_a_source_as_we_do(repo, path):
 # ---- the book's own -----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("path", stamp.sources(), ids=lambda p: p.stem)
+@pytest.mark.parametrize("path", source.sources(), ids=lambda p: p.stem)
 def test_the_books_sources_keep_the_rules(path):
-    assert [str(e) for e in stamp.problems(stamp.read(path))] == []
+    assert [str(e) for e in source.problems(source.read(path))] == []
 
 
-@pytest.mark.parametrize("lang", stamp.LANGUAGES)
-@pytest.mark.parametrize("slug", [p.stem for p in stamp.sources()])
+@pytest.mark.parametrize("lang", source.LANGUAGES)
+@pytest.mark.parametrize("slug", [p.stem for p in source.sources()])
 def test_every_figure_has_a_text_in_the_readers_language(slug, lang):
-    path = stamp.notebook_path(slug, lang)
+    path = source.notebook_path(slug, lang)
     for cell in json.loads(path.read_text("utf-8"))["cells"]:
         for output in cell.get("outputs", []):
             assert "image/png" not in output.get("data", {}), "show figures with plots.show"
             if "image/svg+xml" in output.get("data", {}):
                 alt = output["metadata"]["image/svg+xml"]["alt"]
-                assert bool(stamp._HAN.search(alt)) == (lang == "zh")
+                assert bool(source._HAN.search(alt)) == (lang == "zh")
                 assert len(alt) > 12
