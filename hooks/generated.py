@@ -13,6 +13,7 @@ from pathlib import Path
 
 from book import current, facts
 from book.data import authors, plain, title_of
+from book.labs import labs
 from book.paths import CACHE, DATA, DOCS, ROOT
 from book.source import read_source
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -21,6 +22,7 @@ from mkdocs.plugins import event_priority
 from mkdocs.structure.files import File, Files
 
 BY_TOPIC = "{{ questions:by-topic }}"
+_LABS = re.compile(r"^\{\{ labs:(list|runs|figures) \}\}$", re.M)  # → hooks/templates/lab-<name>.md
 _COUNT = re.compile(r"\{\{ count:(references|glossary|errata|questions|models) \}\}")
 
 
@@ -114,6 +116,9 @@ def _by_initial(language: str) -> dict[str, list[dict]]:
 @event_priority(50)
 def on_page_markdown(markdown, page, config, files):
     markdown = _COUNT.sub(lambda match: str(len(getattr(current.facts, match[1]))), markdown)
+    if _LABS.search(markdown):
+        environment, known = _environment(current.language), labs(current.language)
+        markdown = _LABS.sub(lambda match: environment.get_template(f"lab-{match[1]}.md").render(labs=known), markdown)
     if page.file.src_uri == "interview/index.md":
         by_topic: dict[str, list[dict]] = {}
         for question in current.facts.questions.values():

@@ -1,7 +1,7 @@
 """Loads data/, and turns what prose says of it into links.
 
 `[@key; @key]` cites the bibliography, `{{ q:id }}` a question, `{{ m:id }}` a model,
-`{{ m:id.fact }}` a fact about it, `{{ c:id }}` an entry of the errata.
+`{{ m:id.fact }}` a fact about it, `{{ c:id }}` an entry of the errata, `{{ r:lab.figure }}` is a lab's figure over seeds.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from markdown.inlinepatterns import InlineProcessor
 from mkdocs.plugins import event_priority
 
 CITATION = r"\[(@[a-z0-9]+(?:\s*;\s*@[a-z0-9]+)*)\]"
-REFERENCE = r"\{\{\s*([qmc]):([a-zA-Z0-9-]+)(?:\.([a-z_]+))?\s*\}\}"
+REFERENCE = r"\{\{\s*([qmcr]):([a-zA-Z0-9-]+)(?:\.([a-z0-9._-]+))?\s*\}\}"
 
 
 @event_priority(80)
@@ -80,10 +80,15 @@ class _Citation(InlineProcessor):
 class _Reference(InlineProcessor):
     def handleMatch(self, m, data):
         kind, name, field = m[1], m[2], m[3]
-        known = {"q": current.facts.questions, "m": current.facts.models, "c": current.facts.errata}[kind]
-        entry = known.get(name)
+        known = {
+            "q": (current.facts.questions, "data/questions/"),
+            "m": (current.facts.models, "data/models/"),
+            "c": (current.facts.errata, "data/errata.yml"),
+            "r": (current.facts.results, "data/results/"),
+        }
+        entries, place = known[kind]
+        entry = entries.get(name)
         if entry is None:
-            place = {"q": "data/questions/", "m": "data/models/", "c": "data/errata.yml"}[kind]
             _missing(f"{kind}:{name}", f"reference to unknown {kind}:{name}", f"add it to {place} or correct the id")
             return "", m.start(0), m.end(0)
         if kind == "q":
@@ -91,6 +96,16 @@ class _Reference(InlineProcessor):
         elif kind == "c":
             label = "勘误" if current.language == "zh" else "Erratum"
             element = _link(f"/reference/errata.md#{name.lower()}", f"{label} {name}", "ref ref--erratum")
+        elif kind == "r":
+            if field not in entry["figures"]:
+                _missing(
+                    f"{name}.{field}",
+                    f"lab '{name}' recorded no figure '{field}'",
+                    f"data/results/{name}.json has the names",
+                )
+                return "", m.start(0), m.end(0)
+            element = ElementTree.Element("span", {"class": "fact fact--measured"})
+            element.text = facts.spread(entry["figures"][field])
         elif field is None:
             element = _link(f"/models/m/{name}.md", entry["name"], "ref ref--model")
         else:

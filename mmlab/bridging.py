@@ -155,6 +155,7 @@ class Decoder(nn.Module):
         self.attention = nn.ModuleList(Attention(width, heads) for _ in range(layers))
         self.before = nn.ModuleList(nn.LayerNorm(width) for _ in range(layers))
         self.feed = nn.ModuleList(feed_forward(width) for _ in range(layers))
+        self.near = nn.ModuleList(nn.Conv1d(width, width, 4, groups=width) for _ in range(layers))
         self.norm = nn.LayerNorm(width)
         nn.init.normal_(self.embed.weight, std=0.1)
 
@@ -175,8 +176,9 @@ class Decoder(nn.Module):
             seen = F.pad(prefix_mask, (0, ids.shape[1]), value=True)
             itself = torch.eye(n, dtype=torch.bool)
             mask = (seen[:, None, :] & torch.ones(n, n, dtype=torch.bool).tril() | itself)[:, None]
-        for before, attention, feed in zip(self.before, self.attention, self.feed, strict=True):
+        for near, before, attention, feed in zip(self.near, self.before, self.attention, self.feed, strict=True):
             h = before(x)
+            h = h + near(F.pad(h.transpose(1, 2), (3, 0))).transpose(1, 2)
             x = x + attention(h, h, mask, causal=mask is None)
             x = x + feed(x)
         return F.linear(self.norm(x[:, p:]), self.embed.weight)
@@ -215,6 +217,16 @@ class Decoder(nn.Module):
             if done.all():
                 break
         return out
+
+
+def answer_loss(logits: Tensor, labels: Tensor) -> Tensor:
+    """Cross-entropy of the answers, each answer counted once: logits (B, L, V), labels (B, L) with IGNORE → scalar.
+
+    The mean over a sequence's labelled tokens, then over sequences. A mean over all tokens of the batch would give a
+    caption of 12 tokens twelve times the weight of "red", and most of a caption's tokens are easy.
+    """
+    each = F.cross_entropy(logits.transpose(1, 2), labels, ignore_index=IGNORE, reduction="none")
+    return (each.sum(1) / (labels != IGNORE).sum(1).clamp(min=1)).mean()
 
 
 # ---- the bridges ------------------------------------------------------------------------------------------------------

@@ -142,6 +142,23 @@ class Losses(NamedTuple):
         return self.nll + self.bow + self.rs
 
 
+class Layer(nn.Module):
+    """Pre-norm Transformer layer: x (B, N, d), mask (B, 1, N, N) bool, True where row may see column → (B, N, d)."""
+
+    def __init__(self, dim: int, heads: int):
+        super().__init__()
+        self.heads = heads
+        self.before, self.after = nn.LayerNorm(dim), nn.LayerNorm(dim)
+        self.project, self.join = nn.Linear(dim, 3 * dim), nn.Linear(dim, dim)
+        self.think = nn.Sequential(nn.Linear(dim, 2 * dim), nn.GELU(), nn.Linear(2 * dim, dim))
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        queries, keys, values = self.project(self.before(x)).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
+        found = F.scaled_dot_product_attention(queries, keys, values, attn_mask=mask)
+        x = x + self.join(found.transpose(1, 2).flatten(2))
+        return x + self.think(self.after(x))
+
+
 class Plato(nn.Module):
     """The shared Transformer with K = `latents` acts; 0 switches the latent variable off.
 
@@ -167,8 +184,7 @@ class Plato(nn.Module):
         self.blank = nn.Parameter(torch.zeros(dim))  # [M]: stands where the act would, when the act is asked for
         for table in (self.words, self.places, self.roles, self.acts):
             nn.init.normal_(table.weight, std=0.02 if table is not self.acts else 1.0)
-        layer = nn.TransformerEncoderLayer(dim, heads, 4 * dim, 0.0, "gelu", batch_first=True, norm_first=True)
-        self.body = nn.TransformerEncoder(layer, layers, enable_nested_tensor=False)
+        self.body = nn.ModuleList(Layer(dim, heads) for _ in range(layers))
         self.enter, self.norm = nn.LayerNorm(dim), nn.LayerNorm(dim)
         self.word = nn.Linear(dim, vocabulary)  # next token of the reply
         self.recogniser = nn.Linear(dim, max(latents, 1))  # W1: which act
@@ -176,6 +192,7 @@ class Plato(nn.Module):
         self.judge = nn.Linear(dim, 1)  # W3: does the reply belong here
         roles = torch.tensor([0] + [1] * CONTEXT_LENGTH + [2] * REPLY_LENGTH)
         self.register_buffer("role_of", roles, persistent=False)
+        self.register_buffer("everything", block_mask(CONTEXT_LENGTH, REPLY_LENGTH, False), persistent=False)
         self.register_buffer("mask", block_mask(CONTEXT_LENGTH, REPLY_LENGTH, causal), persistent=False)
 
     def states(self, first: Tensor, context: Tensor, reply: Tensor, mask: Tensor | None) -> Tensor:
@@ -183,13 +200,11 @@ class Plato(nn.Module):
         → states (B, 1 + LC + LR, d). Padding is never looked at."""
         x = torch.cat([first[:, None], self.words(context), self.words(reply)], 1)
         x = self.enter(x + self.places.weight + self.roles(self.role_of))
-        seen = F.pad(torch.cat([context, reply], 1) != 0, (1, 0), value=True)[:, None, :]
-        if mask is not None:
-            seen = seen & mask
-        seen = seen | torch.eye(x.shape[1], dtype=torch.bool)  # a row that sees nothing would be nan
-        heads = self.body.layers[0].self_attn.num_heads
-        hidden = ~seen.expand(len(x), x.shape[1], -1)
-        return self.norm(self.body(x, hidden.repeat_interleave(heads, 0)))
+        seen = F.pad(torch.cat([context, reply], 1) != 0, (1, 0), value=True)[:, None, None, :]  # (B, 1, 1, N)
+        seen = seen & (self.everything if mask is None else mask)
+        for layer in self.body:
+            x = layer(x, seen)
+        return self.norm(x)
 
     def recognise(self, context: Tensor, reply: Tensor) -> tuple[Tensor, Tensor]:
         """Scores of the acts (B, K) and of belonging together (B,), from the state of [M]."""
@@ -205,10 +220,10 @@ class Plato(nn.Module):
         none = torch.zeros(())
         bow = rs = none
         if self.latents:
-            scores, belongs = self.recognise(context, reply)
-            z = self.act_vectors(F.gumbel_softmax(scores, self.temperature))
-            _, alien = self.recognise(context, reply.roll(1, 0) if foreign is None else foreign)
-            rs = -(F.logsigmoid(belongs) + F.logsigmoid(-alien)).mean()
+            foreign = reply.roll(1, 0) if foreign is None else foreign
+            scores, fits = self.recognise(torch.cat([context, context]), torch.cat([reply, foreign]))
+            z = self.act_vectors(F.gumbel_softmax(scores[: len(reply)], self.temperature))
+            rs = -F.logsigmoid(fits[: len(reply)]).mean() - F.logsigmoid(-fits[len(reply) :]).mean()
         else:
             z = self.act_vectors(torch.zeros(len(context), 1))
         states = self.states(z, context, reply, self.mask)

@@ -120,7 +120,9 @@ class Facts:
         self.topics: dict[str, dict[str, Any]] = {}
         self.questions: dict[str, dict[str, Any]] = {}
         self.models: dict[str, dict[str, Any]] = {}
-        for part in (self._references, self._glossary, self._errata, self._topics, self._questions, self._models):
+        self.results: dict[str, dict[str, Any]] = {}
+        parts = (self._references, self._glossary, self._errata, self._topics, self._questions, self._models)
+        for part in (*parts, self._results):
             try:
                 part()
             except BadInput as error:
@@ -186,6 +188,10 @@ class Facts:
             if model.get("id") != path.stem:
                 problems.add(path, 1, f"id {model.get('id')!r} is not the file's name", f"write `id: {path.stem}`")
             self.models[path.stem] = model
+
+    def _results(self) -> None:
+        for path in sorted((self.root / "results").glob("*.json")):
+            self.results[path.stem] = load(path, "results")
 
     def _check_sources(self) -> None:
         """Every source that data names must be an entry of the bibliography (or an address)."""

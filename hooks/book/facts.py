@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from statistics import mean, stdev
 from typing import Any
 
 #: The words of data/schemas/model.json that readers see, in Chinese; in English they stand as they are.
@@ -46,3 +48,10 @@ def value_text(value: Any, language: str) -> str:
     if value in COUNTRIES:
         return COUNTRIES[value][language == "en"]
     return CHINESE.get(value, str(value)) if language == "zh" else str(value)
+
+
+def spread(values: Sequence[float]) -> str:
+    """A figure over seeds: mean ± sample standard deviation; of one run its value alone."""
+    if len(values) == 1:
+        return f"{values[0]:.2f}"
+    return f"{mean(values):.2f} ± {stdev(values):.2f}"

@@ -38,6 +38,9 @@ def write(name: str, data: bytes) -> Callable[[Path], None]:
     return lambda book: (book / name).write_bytes(data)
 
 
+BAD_RESULTS = (
+    f'{{"stamp": "{"0" * 64}", "seeds": [], "figures": {{}}, "executed": "2026-01-01", "cpu_s": 1, "versions": {{}}}}'
+)
 CASES = {
     "broken link": (replace(FUSION, "最简单的是拼接", "见[不在](nowhere.md)"), rf"{FUSION}:6: link 'nowhere.md': .+; "),
     "broken anchor": (
@@ -86,6 +89,14 @@ CASES = {
     "reference to an unknown question": (
         replace(FUSION, "{{ q:q1 }}", "{{ q:q9 }}"),
         rf"{FUSION}:6: reference to unknown q:q9; add",
+    ),
+    "reference to an unknown lab's figure": (
+        replace(FUSION, "{{ q:q1 }}", "{{ r:00-tiny.score }}"),
+        rf"{FUSION}:6: reference to unknown r:00-tiny; add it to data/results/",
+    ),
+    "results against their schema": (
+        lambda book: ((book / "data/results").mkdir(), (book / "data/results/00-tiny.json").write_text(BAD_RESULTS)),
+        r"data/results/00-tiny.json:1: seeds: \[\] should be non-empty; see",
     ),
     "bad TeX": (
         replace("docs/en/principles/fusion.md", "y = W h + b", r"y = \frac{W"),
