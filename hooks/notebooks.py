@@ -21,8 +21,13 @@ from mkdocs.plugins import CombinedEvent, event_priority
 from mkdocs.structure.files import File
 
 TEXT = {
-    "zh": {"output": "输出", "figure": "代码单元 {} 画出的图", "solution": "参考答案"},
-    "en": {"output": "Output", "figure": "Figure drawn by code cell {}", "solution": "Solution"},
+    "zh": {"output": "输出", "figure": "代码单元 {} 画出的图", "solution": "参考答案", "setup": "检查环境的代码"},
+    "en": {
+        "output": "Output",
+        "figure": "Figure drawn by code cell {}",
+        "solution": "Solution",
+        "setup": "Code that checks the environment",
+    },
 }
 #: What mmlab.plots draws text and axes with; the page has the figure once for light and once for dark.
 INK = "var(--fig-ink, #7b7b7b)"
@@ -89,9 +94,10 @@ def _cell(cell: dict, number: int, page) -> str:
         text = _with_ids(source, list(cell["metadata"].get("ids", [])))
     else:
         text = f"````python\n{source}\n````\n\n{_outputs(cell, number, page)}"
-    if "solution" in tags:
-        title = TEXT[current.language]["solution"]
-        return f'<details class="solution" markdown="1">\n<summary>{title}</summary>\n\n{text}\n\n</details>'
+    for tag in ("solution", "setup"):
+        if tag in tags:
+            title = TEXT[current.language][tag]
+            return f'<details class="{tag}" markdown="1">\n<summary>{title}</summary>\n\n{text}\n\n</details>'
     return text
 
 

@@ -270,6 +270,10 @@ class CLIP(nn.Module):
         self.norm = nn.LayerNorm(dim)
         self.project_picture = nn.Linear(dim * (self.picture.tokens if flat else 1), embed, bias=False)
         self.project_words = nn.Linear(dim, embed, bias=False)
+        with torch.no_grad():  # a place weighs as much as a word, or word order would be learned very late
+            for table in (self.words.embed.weight, self.words.position, self.picture.position):
+                table.normal_(std=0.1)
+            self.words.embed.weight[0] = 0
         self.log_scale = nn.Parameter(torch.tensor(math.log(1 / c["temperature"])), requires_grad=c["learn"])
         self.bias = nn.Parameter(torch.tensor(float(c["bias"])), requires_grad=c["bias"] != 0)
 

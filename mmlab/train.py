@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
@@ -53,7 +54,11 @@ def fit(
         (a validation accuracy) is kept.
     Interrupting (Ctrl-C, or the stop button) ends training and keeps what was learned; the history says so.
     """
-    from tqdm.auto import tqdm
+    from tqdm import TqdmWarning
+
+    with warnings.catch_warnings():  # without ipywidgets the bar is plain text, which is fine
+        warnings.simplefilter("ignore", TqdmWarning)
+        from tqdm.auto import tqdm
 
     module = what if isinstance(what, nn.Module) else None
     parameters = [p for p in (what.parameters() if isinstance(what, nn.Module) else what) if p.requires_grad]

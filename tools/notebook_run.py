@@ -20,7 +20,13 @@ from . import notebook_stamps as stamps
 from .notebook_source import DEFAULT_ENVIRONMENT, LANGUAGES, Cell, Source
 
 TIMEOUT = 600  # seconds for one cell
-SHOWN = ("torch", "keras", "tensorflow", "transformers", "numpy")  # packages whose versions a notebook records
+SHOWN = (
+    "torch",
+    "keras",
+    "tensorflow",
+    "transformers",
+    "numpy",
+)  # packages whose versions a notebook records if it uses them
 IMPORT_NAME = {
     "pillow": "PIL",
     "scikit-learn": "sklearn",
@@ -239,10 +245,10 @@ def execute(
 
 #: Asked in the kernel at the end: versions, processor seconds and peak memory of it and its children.
 _ABOUT = """
-import importlib.metadata as _m, json as _j, platform as _p, resource as _r
+import importlib.metadata as _m, json as _j, platform as _p, resource as _r, sys as _s
 _own, _of = _r.getrusage(_r.RUSAGE_SELF), _r.getrusage(_r.RUSAGE_CHILDREN)
 _v = {"python": _p.python_version()}
-for _name in SHOWN:
+for _name in [n for n in SHOWN if n in _s.modules]:
     for _package in (_name, _name + "-cpu"):
         try: _v[_name] = _m.version(_package).split("+")[0]
         except _m.PackageNotFoundError: pass
