@@ -76,41 +76,47 @@ def save(slug: str, model: str, module: nn.Module, config: Mapping[str, Any], se
     return path
 
 
+def _foreign() -> str:
+    return say("不是本书的检查点", "is not a checkpoint of this book")
+
+
+def _again() -> str:
+    return say("删掉它，重新训练或重新下载", "delete it, then train or download again")
+
+
 def load(slug: str, model: str, folder: str | Path | None = None) -> Checkpoint:
     """Reads a checkpoint. BadFile if it is missing, damaged, or not one of ours."""
     name = f"{slug}-{model}.safetensors"
     folders = [Path(folder)] if folder is not None else [own(), BOOK]
     path = next((f / name for f in folders if (f / name).exists()), folders[-1] / name)
     beside = path.with_suffix(".json")
-    make_it = say(f"先运行实验 {slug}", f"run the lab {slug} first")
     for needed in (path, beside):
         if not needed.is_file():
+            make_it = say(f"先运行实验 {slug}", f"run the lab {slug} first")
             raise BadFile(needed, say("没有这个文件", "there is no such file"), make_it)
-    foreign = say("不是本书的检查点", "is not a checkpoint of this book")
-    again = say("删掉它，重新训练或重新下载", "delete it, then train or download again")
     try:
         info = json.loads(beside.read_text("utf-8"))
         config = info["config"]
         wanted, version = info["sha256"], info["format"]
     except (ValueError, KeyError, TypeError):
-        raise BadFile(beside, foreign, again) from None
+        raise BadFile(beside, _foreign(), _again()) from None
     if version != FORMAT:
         raise BadFile(
             beside,
             say(f"格式是第 {version} 版，这里读第 {FORMAT} 版", f"has format {version}, this code reads {FORMAT}"),
-            again,
+            _again(),
         )
     data = path.read_bytes()
     if hashlib.sha256(data).hexdigest() != wanted:
         raise BadFile(
             path,
             say("内容与记录的哈希不符：文件坏了或被换过", "does not have the recorded hash: damaged or replaced"),
-            again,
+            _again(),
         )
     try:
         weights = load_tensors(data)
     except SafetensorError as error:
-        raise BadFile(path, f"{foreign} ({error})", again) from None
+        raise BadFile(path, f"{_foreign()} ({error})", _again()) from None
     return Checkpoint(
         config,
         {k: torch.as_tensor(v) for k, v in weights.items()},

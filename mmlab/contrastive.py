@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from . import encoders, scenes, text
 from .scenes import COLOURS, OPPOSITE, SHAPES, Placed, Scene, Thing
 from .text import Vocabulary
+from .train import History, fit
 
 EXCHANGES = ("places", "colours", "shapes")
 RELATIONS = tuple(OPPOSITE)
@@ -112,7 +113,7 @@ def families() -> list[tuple[Scene, Scene, Scene, Scene]]:
                     scene = Scene((Placed(a, *first), Placed(b, *second)))
                     if frozenset(scene.placed) in seen:
                         continue
-                    family = (scene, *(exchange(scene, what) for what in EXCHANGES))
+                    family = (scene, exchange(scene, "places"), exchange(scene, "colours"), exchange(scene, "shapes"))
                     seen.update(frozenset(s.placed) for s in family)
                     found.append(family)
     return found
@@ -162,9 +163,7 @@ def make_pairs(some: Sequence[Scene], n: int, rng: np.random.Generator) -> Pairs
     return Pairs(chosen, captions, draw_all(chosen, rng))
 
 
-def make_families(
-    some: Sequence[tuple[Scene, Scene, Scene, Scene]], n: int, rng: np.random.Generator
-) -> Pairs:
+def make_families(some: Sequence[tuple[Scene, Scene, Scene, Scene]], n: int, rng: np.random.Generator) -> Pairs:
     """4 n pairs: samples 4k … 4k+3 are a family, their captions one sentence and its three exchanges."""
     chosen: list[Scene] = []
     captions: list[Caption] = []
@@ -180,7 +179,9 @@ def make_families(
 def join(*parts: Pairs) -> Pairs:
     """All pairs of several sets, in order."""
     return Pairs(
-        [s for p in parts for s in p.scenes], [c for p in parts for c in p.captions], torch.cat([p.images for p in parts])
+        [s for p in parts for s in p.scenes],
+        [c for p in parts for c in p.captions],
+        torch.cat([p.images for p in parts]),
     )
 
 
@@ -249,12 +250,12 @@ class CLIP(nn.Module):
     length of the longest caption (16), layers of the text encoder (1), layers of Transformer blocks over the picture
     tokens (0), pool "mean" or "flat" of the picture tokens.
     temperature τ at the start (0.07), whether it is learned (True); bias at the start (0; SigLIP: -10), learned only if
-    it is not 0.
+    it is not 0. word_std, place_std: spread of the word and place embeddings at the start (0.1 both).
     """
 
     DEFAULTS: Mapping[str, Any] = {
         "dim": 64, "embed": 64, "size": 32, "stride": 8, "length": 16, "layers": 1, "blocks": 0, "pool": "mean",
-        "temperature": 0.07, "learn": True, "bias": 0.0,
+        "temperature": 0.07, "learn": True, "bias": 0.0, "word_std": 0.1, "place_std": 0.1, "late": False,
     }  # fmt: skip
 
     def __init__(self, config: Mapping[str, Any]):
@@ -271,8 +272,10 @@ class CLIP(nn.Module):
         self.project_picture = nn.Linear(dim * (self.picture.tokens if flat else 1), embed, bias=False)
         self.project_words = nn.Linear(dim, embed, bias=False)
         with torch.no_grad():  # a place weighs as much as a word, or word order would be learned very late
-            for table in (self.words.embed.weight, self.words.position, self.picture.position):
-                table.normal_(std=0.1)
+            self.words.embed.weight.normal_(std=c["word_std"])
+            self.words.position.normal_(std=c["place_std"])
+            if self.picture.position is not None:
+                self.picture.position.normal_(std=c["place_std"])
             self.words.embed.weight[0] = 0
         self.log_scale = nn.Parameter(torch.tensor(math.log(1 / c["temperature"])), requires_grad=c["learn"])
         self.bias = nn.Parameter(torch.tensor(float(c["bias"])), requires_grad=c["bias"] != 0)
@@ -305,6 +308,169 @@ class CLIP(nn.Module):
         """ids (B, L), mask (B, L) → (B, E) of length 1."""
         return F.normalize(self.project_words(encoders.pool(self.words(ids, mask), mask)), dim=-1)
 
-    def logits(self, pictures: Tensor, texts: Tensor) -> Tensor:
-        """(B, E), (C, E) → (B, C): cosine / τ + bias. 1/τ goes no higher than 100, as in CLIP."""
-        return pictures @ texts.T * self.log_scale.exp().clamp(max=100) + self.bias
+    def similarity(self, images: Tensor, ids: Tensor, mask: Tensor) -> Tensor:
+        """Pictures (B, 3, S, S) and captions ids, mask (C, L) → cosines (B, C)."""
+        return self.encode_pictures(images) @ self.encode_texts(ids, mask).T
+
+    def logits(self, similarity: Tensor) -> Tensor:
+        """Cosines (B, C) → logits (B, C): cosine / τ + bias. 1/τ goes no higher than 100, as in CLIP."""
+        return similarity * self.log_scale.exp().clamp(max=100) + self.bias
+
+
+class LateCLIP(CLIP):
+    """The same encoders without pooling: every word looks for the square of the picture that suits it best, and the
+    similarity is the mean of what they find. This is FILIP's token-wise late interaction (Yao et al. 2021,
+    https://arxiv.org/abs/2111.07783), from text to picture only.
+
+    A picture is then N vectors in the index instead of one.
+    """
+
+    def similarity(self, images: Tensor, ids: Tensor, mask: Tensor) -> Tensor:
+        """Pictures (B, 3, S, S) and captions ids, mask (C, L) → mean over words of the best cosine (B, C)."""
+        squares = F.normalize(self.project_picture(self.picture_tokens(images)), dim=-1)  # (B, N, E)
+        words = F.normalize(self.project_words(self.words(ids, mask)), dim=-1)  # (C, L, E)
+        best = torch.einsum("bne,cle->bcln", squares, words).amax(-1)  # (B, C, L)
+        return (best * mask).sum(-1) / mask.sum(-1)
+
+
+# ---- batches and training -------------------------------------------------------------------------------------------
+
+
+def training_pairs(
+    parts: Sequence[tuple[Scene, Scene, Scene, Scene]], rng: np.random.Generator, n: int = 1200, single: int = 800
+) -> Pairs:
+    """4 n pairs in families, then `single` pairs with one thing."""
+    return join(make_families(parts, n, rng), make_pairs(singles(), single, rng))
+
+
+def bag(scene: Scene) -> tuple[frozenset[str], frozenset[str]]:
+    """The colours and the shapes of a scene, whichever belongs to which: what a bag of words knows of it."""
+    return frozenset(t.colour for t in scene.things), frozenset(t.shape for t in scene.things)
+
+
+MIXES = ("apart", "random", "families")
+
+
+def batches(pairs: Pairs, mix: str, steps: int, rng: np.random.Generator) -> Tensor:
+    """Which pairs of `training_pairs` each step sees: (steps, 52) int64. A batch has 36 pairs of two things and one
+    single of each of the 16 things; `mix` says which of the 36 meet.
+
+    "apart": each with other colours or shapes than all others, so that words alone tell them apart. "random": as it
+    falls. "families": nine whole families, so that each pair meets its three exchanges.
+    """
+    two = [i for i, caption in enumerate(pairs.captions) if caption.b is not None]
+    bags: dict[Any, list[int]] = {}
+    named: dict[Thing, list[int]] = {}
+    for i, caption in enumerate(pairs.captions):
+        if caption.b is not None:
+            bags.setdefault(bag(pairs.scenes[i]), []).append(i)
+        else:
+            named.setdefault(caption.a, []).append(i)
+    rows = []
+    for _ in range(steps):
+        if mix == "apart":
+            chosen = [members[rng.integers(len(members))] for members in bags.values()]
+        elif mix == "random":
+            chosen = [two[i] for i in rng.permutation(len(two))[: len(bags)]]
+        elif mix == "families":
+            first = rng.permutation(len(two) // 4)[: len(bags) // 4] * 4
+            chosen = [two[i + k] for i in first for k in range(4)]
+        else:
+            raise ValueError(f"mix is one of {MIXES}, not {mix!r}")
+        rows.append(chosen + [members[rng.integers(len(members))] for members in named.values()])
+    return torch.tensor(rows)
+
+
+def learn(
+    model: CLIP,
+    pairs: Pairs,
+    rows: Tensor,
+    seed: int,
+    loss: Callable[..., Tensor] = info_nce,
+    true: Tensor | None = None,
+    lr: float = 3e-3,
+) -> History:
+    """Trains a model, one step for each row of `rows` (steps, B). true (n, n) bool: all true cells of the pairs, if the
+    loss is to know of them (see `truth_table`)."""
+    ids, mask = model.tokens(pairs.captions)
+
+    def value(step: Tensor) -> Tensor:
+        i = rows[step[0]]
+        logits = model.logits(model.similarity(pairs.images[i], ids[i], mask[i]))
+        return loss(logits) if true is None else loss(logits, true[i][:, i])
+
+    return fit(model, value, len(rows), steps=len(rows), batch=1, lr=lr, seed=seed)
+
+
+# ---- measures -------------------------------------------------------------------------------------------------------
+
+
+def recall_at(similarity: Tensor, true: Tensor, k: int) -> float:
+    """Share of rows with a true column among their k best: similarity (n, m), true (n, m) bool, each row with one or
+    more. Ties are broken by chance: the value is the expectation over all orders of equal cells.
+    """
+    hits = []
+    for row, good in zip(similarity, true, strict=True):
+        best = row[good].max()
+        above = int((row[~good] > best).sum())  # false, and certainly before it
+        rivals, equals = int((row[~good] == best).sum()), int((row[good] == best).sum())
+        places = k - above  # left for the tied
+        if places <= 0:
+            hits.append(0.0)
+        elif places > rivals:
+            hits.append(1.0)
+        else:  # no true one among the first `places` of the tied, in a random order
+            hits.append(1 - math.comb(rivals, places) / math.comb(rivals + equals, places))
+    return float(np.mean(hits))
+
+
+class Winoground(NamedTuple):
+    """Shares of quadruples solved, 0 … 1. By chance .25, .25 and 1/6."""
+
+    text: float
+    image: float
+    group: float
+
+
+def winoground(scores: Tensor) -> Winoground:
+    """The three scores of Winoground (Thrush et al. 2022, https://arxiv.org/abs/2204.03162): scores (n, 2, 2), first the
+    picture, then the caption; (0, 0) and (1, 1) are true.
+
+    text: each picture prefers its caption. image: each caption prefers its picture. group: both. A tie is a failure.
+    """
+    s = scores
+    right_text = (s[:, 0, 0] > s[:, 0, 1]) & (s[:, 1, 1] > s[:, 1, 0])
+    right_image = (s[:, 0, 0] > s[:, 1, 0]) & (s[:, 1, 1] > s[:, 0, 1])
+    return Winoground(*(float(x.float().mean()) for x in (right_text, right_image, right_text & right_image)))
+
+
+@torch.inference_mode()
+def similarities(model: CLIP, images: Tensor, captions: Sequence[str | Caption], size: int = 64) -> Tensor:
+    """All cosines of pictures (n, 3, S, S) and m captions: (n, m), `size` pictures at a time."""
+    ids, mask = model.tokens(captions)
+    return torch.cat([model.similarity(part, ids, mask) for part in images.split(size)])
+
+
+@torch.inference_mode()
+def quad_scores(model: CLIP, pairs: Pairs, what: str) -> Tensor:
+    """Scores (n, 2, 2) of each family's first member against its exchange; pairs as `make_families` gives them."""
+    member = 1 + EXCHANGES.index(what)
+    ids, mask = model.tokens(pairs.captions)
+    rows = []
+    for i in range(0, len(pairs), 4):
+        pick = torch.tensor([i, i + member])
+        rows.append(model.similarity(pairs.images[pick], ids[pick], mask[pick]))
+    return torch.stack(rows)
+
+
+CLASSES = tuple(Thing(c, s) for c in COLOURS for s in SHAPES)  # the 16 classes of zero-shot classification
+
+
+def zero_shot(model: CLIP, images: Tensor, lang: str) -> Tensor:
+    """The class whose sentence is nearest to each picture: (n, 3, S, S) → (n,) int64, indices into CLASSES."""
+    return similarities(model, images, [Caption(thing, lang=lang) for thing in CLASSES]).argmax(1)
+
+
+def from_config(config: Mapping[str, Any]) -> CLIP:
+    """The model of a checkpoint's config: `checkpoints.load("05-contrastive", "clip").into(from_config(config))`."""
+    return (LateCLIP if config.get("late") else CLIP)(config)
