@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -134,7 +135,8 @@ def split(seed: int = 5) -> dict[str, list[tuple[Scene, Scene, Scene, Scene]]]:
     return {k: [every[i] for i in part] for k, part in zip(("train", "validation", "test"), parts, strict=True)}
 
 
-class Pairs(NamedTuple):
+@dataclass(frozen=True)
+class Pairs:
     """n pictures, each with one true caption."""
 
     scenes: list[Scene]
@@ -186,16 +188,19 @@ def join(*parts: Pairs) -> Pairs:
 
 
 def truth_table(some: Sequence[Scene], captions: Sequence[Caption]) -> Tensor:
-    """(n, m) bool: whether caption j is true of scene i."""
-    cells: dict[tuple[frozenset[Placed], Caption], bool] = {}
-
-    def true(scene: Scene, caption: Caption) -> bool:
-        key = (frozenset(scene.placed), caption)
-        if key not in cells:
-            cells[key] = caption.true_of(scene)
-        return cells[key]
-
-    return torch.tensor([[true(scene, caption) for caption in captions] for scene in some])
+    """(n, m) bool: whether caption j is true of scene i. Each different scene is looked at once."""
+    columns = {caption: k for k, caption in enumerate(dict.fromkeys(captions))}
+    kinds = {frozenset(scene.placed): scene for scene in some}
+    place = {key: k for k, key in enumerate(kinds)}
+    table = torch.zeros(len(kinds), len(columns), dtype=torch.bool)
+    for key, scene in kinds.items():
+        for lang in scenes.LANGUAGES:
+            there = [Caption(thing, lang=lang) for thing in scene.things]
+            for caption in (*there, *true_captions(scene, lang)):
+                if caption in columns:
+                    table[place[key], columns[caption]] = True
+    rows = torch.tensor([place[frozenset(scene.placed)] for scene in some])
+    return table[rows][:, torch.tensor([columns[caption] for caption in captions])]
 
 
 # ---- losses ---------------------------------------------------------------------------------------------------------

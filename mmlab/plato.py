@@ -220,10 +220,8 @@ class Plato(nn.Module):
         none = torch.zeros(())
         bow = rs = none
         if self.latents:
-            foreign = reply.roll(1, 0) if foreign is None else foreign
-            scores, fits = self.recognise(torch.cat([context, context]), torch.cat([reply, foreign]))
-            z = self.act_vectors(F.gumbel_softmax(scores[: len(reply)], self.temperature))
-            rs = -F.logsigmoid(fits[: len(reply)]).mean() - F.logsigmoid(-fits[len(reply) :]).mean()
+            scores, _ = self.recognise(context, reply)
+            z = self.act_vectors(F.gumbel_softmax(scores, self.temperature))
         else:
             z = self.act_vectors(torch.zeros(len(context), 1))
         states = self.states(z, context, reply, self.mask)

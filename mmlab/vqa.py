@@ -59,7 +59,7 @@ def held_out(pictures: int, seed: int, pairs: Pairs) -> Vqa:
     once in two.
     """
     others = (TEST_PAIRS | VALIDATION_PAIRS) - pairs
-    blocks = scenes.vqa(4 * pictures, seed, SIZE, allow=lambda scene: not has(scene, others))
+    blocks = scenes.vqa(3 * pictures, seed, SIZE, allow=lambda scene: not has(scene, others))
     keep = [i for i, scene in enumerate(blocks.scenes) if has(scene, pairs)][: 2 * pictures]
     if len(keep) < 2 * pictures:
         raise RuntimeError(f"only {len(keep) // 2} of {pictures} pictures found")
@@ -133,19 +133,27 @@ class Prepare(NamedTuple):
         """
         image = np.asarray(image)
         if image.dtype != np.uint8:
+            wrong = image.dtype
             raise BadInput(
-                say(f"图像要 uint8（0–255），这里是 {image.dtype}", f"a picture is uint8 (0–255), this is {image.dtype}")
+                say(f"图像要 uint8（0–255），这里是 {wrong}", f"a picture is uint8 (0–255), this is {wrong}")
             )
         if image.shape != (SIZE, SIZE, 3):
             wanted = (SIZE, SIZE, 3)
-            raise BadInput(say(f"图像的形状要 {wanted}，这里是 {image.shape}", f"a picture has shape {wanted}, this {image.shape}"))
+            raise BadInput(
+                say(f"图像的形状要 {wanted}，这里是 {image.shape}", f"a picture has shape {wanted}, this {image.shape}")
+            )
         if not isinstance(question, str):
             raise BadInput(say("问题要是一个字符串", "a question is one string"))
         ids = self.vocabulary.encode(question)
         if not ids:
             raise BadInput(say("问题是空的", "the question is empty"))
         if len(ids) > LONGEST:
-            raise BadInput(say(f"问题有 {len(ids)} 个词元，最多 {LONGEST} 个", f"{len(ids)} tokens in the question, at most {LONGEST}"))
+            raise BadInput(
+                say(
+                    f"问题有 {len(ids)} 个词元，最多 {LONGEST} 个",
+                    f"{len(ids)} tokens in the question, at most {LONGEST}",
+                )
+            )
         if 1 in ids:
             from .text import tokenise
 
@@ -407,3 +415,138 @@ def right(model: Answerer, data: Batch) -> Tensor:
 def accuracy(model: Answerer, data: Batch) -> float:
     """Share of right answers."""
     return right(model, data).float().mean().item()
+
+
+# ---- does this caption fit this picture? ----------------------------------------------------------------------------
+
+_ZH_PLACE = {"left": "左边", "right": "右边", "above": "上面", "below": "下面"}
+
+
+class CaptionBlocks(NamedTuple):
+    """Blocks of two pictures and two captions; caption 2k fits picture 2k only, caption 2k + 1 fits picture 2k + 1."""
+
+    images: np.ndarray  # (2 blocks, SIZE, SIZE, 3) uint8
+    captions: list[str]  # 2 blocks
+    kinds: list[str]  # blocks: "swap" (the things change places) or "bind" (they change colours)
+
+
+def matching(blocks: int, seed: int, short: bool = False) -> CaptionBlocks:
+    """Crossed blocks for matching: every word of caption 1 also stands in caption 2. Languages take turns.
+
+    short: captions name one thing and its place ("a red circle on the left"), else both things and their relation.
+    """
+    rng = np.random.default_rng(seed)
+    images, captions, kinds = [], [], []
+    for k in range(blocks):
+        lang = scenes.LANGUAGES[k % 2]
+        c = [list(scenes.COLOURS)[i] for i in rng.permutation(4)[:2]]
+        s = [scenes.SHAPES[i] for i in rng.permutation(4)[:2]]
+        relation = list(scenes.OPPOSITE)[rng.integers(4)]
+        kinds.append(("swap", "bind")[rng.integers(2)])
+        a, b = scenes.Thing(c[0], s[0]), scenes.Thing(c[1], s[1])
+        other = (b, a) if kinds[-1] == "swap" else (scenes.Thing(c[1], s[0]), scenes.Thing(c[0], s[1]))
+        for first, second in ((a, b), other):
+            images.append(scenes.draw(scenes.scene_of(first, relation, second, rng), rng, SIZE))
+            captions.append(_short(first, relation, lang) if short else scenes.caption(first, relation, second, lang))
+    return CaptionBlocks(np.stack(images), captions, kinds)
+
+
+def _short(thing: scenes.Thing, place: str, lang: str) -> str:
+    """左边的红色圆形 / a red circle on the left."""
+    where = {"left": "on the left", "right": "on the right", "above": "at the top", "below": "at the bottom"}[place]
+    name = scenes.name(thing, lang)
+    return f"{_ZH_PLACE[place]}的{name}" if lang == "zh" else f"a {name} {where}"
+
+
+class Captioned(NamedTuple):
+    """M pictures, each with its caption, as tensors; rows 2k and 2k + 1 are a block."""
+
+    image: Tensor  # (M, 3, SIZE, SIZE)
+    ids: Tensor  # (M, L)
+    mask: Tensor  # (M, L) bool
+
+    def blocks(self, which: Tensor) -> Captioned:
+        """The blocks with these numbers, (n,) int64 → 2 n rows."""
+        rows = torch.stack([2 * which, 2 * which + 1], 1).flatten()
+        return Captioned(*(part[rows] for part in self))
+
+    @classmethod
+    def of(cls, data: CaptionBlocks, prepare: Prepare) -> Captioned:
+        """With the vocabulary and the pixel statistics of the training set."""
+        return cls(preprocess(data.images, prepare.pixels), *prepare.texts(data.captions, Matcher.LONGEST))
+
+
+class Matcher(nn.Module):
+    """Cells and words as unit vectors in one space; a similarity of caption and picture; a yes/no head on top.
+
+    The similarity is late interaction: each word takes the cell that fits it best, and the caption the mean over its
+    words (FILIP, Yao et al. 2021, https://arxiv.org/abs/2111.07783). The yes/no head lets each word attend to the cells
+    and judges the word with what it found; the caption's score is the sum.
+    """
+
+    LONGEST = 14  # tokens of a caption
+
+    def __init__(self, vocabulary: int, dim: int = WIDTH, patch: int = 16):
+        super().__init__()
+        self.patch = patch
+        self.cell = nn.Sequential(nn.Linear(3 * patch**2, 128), nn.ReLU(), nn.Linear(128, dim))
+        self.place = nn.Parameter(0.3 * torch.randn((SIZE // patch) ** 2, dim))
+        self.text = TransformerEncoder(vocabulary, dim, length=self.LONGEST, layers=1)
+        with torch.no_grad():
+            self.text.position.mul_(15)  # 0.02 → 0.3: which word comes first matters here
+        self.word = nn.Linear(dim, dim)
+        self.sharpness = nn.Parameter(torch.tensor(2.3))  # logarithm of 1 / temperature
+        self.head = nn.Sequential(nn.Linear(2 * dim, 64), nn.ReLU(), nn.Linear(64, 1))
+        self.blunt = nn.Sequential(
+            nn.Linear(5 * dim, 128), nn.ReLU(), nn.Linear(128, 128), nn.ReLU(), nn.Linear(128, 1)
+        )
+
+    def encode(self, image: Tensor, ids: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """→ cells (B, N, D) and words (B, L, D), of length 1."""
+        cells = self.cell(patchify(image, self.patch)) + self.place
+        return F.normalize(cells, dim=-1), F.normalize(self.word(self.text(ids, mask)), dim=-1)
+
+    def similarity(self, cells: Tensor, words: Tensor, mask: Tensor) -> Tensor:
+        """Every picture with every caption: (B, N, D), (C, L, D), (C, L) → (B, C), between -1 and 1."""
+        best = torch.einsum("bnd,cld->bcln", cells, words).amax(3)
+        return (best * mask).sum(2) / mask.sum(1)
+
+    def fits(self, cells: Tensor, words: Tensor, mask: Tensor, blunt: bool = False) -> Tensor:
+        """Each picture with its caption: score (B,), above 0 for yes. blunt: concatenate two vectors, then an MLP."""
+        if blunt:
+            return self.blunt(torch.cat([cells.flatten(1), pool(words, mask)], 1))[:, 0]
+        weights = (torch.einsum("bld,bnd->bln", words, cells) * self.sharpness.exp()).softmax(-1)
+        found = torch.einsum("bln,bnd->bld", weights, cells)
+        score = self.head(torch.cat([8 * found * words, words], -1))[..., 0]
+        return (score * mask).sum(1)
+
+
+_PICTURE, _CAPTION = torch.tensor([0, 0, 1, 1]), torch.tensor([0, 1, 0, 1])
+
+
+def cross(cells: Tensor, words: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Blocks (2 n rows) → all four pairs of each: cells, words, mask with 4 n rows, and whether they fit (4 n,) bool."""
+    first = 2 * torch.arange(len(cells) // 2)[:, None]
+    picture, caption = (first + _PICTURE).flatten(), (first + _CAPTION).flatten()
+    return cells[picture], words[caption], mask[caption], picture == caption
+
+
+def contrastive_loss(model: Matcher, some: Captioned) -> Tensor:
+    """InfoNCE over the batch, both ways; the other half of the block is a hard negative."""
+    cells, words = model.encode(*some)
+    logits = model.similarity(cells, words, some.mask) * model.sharpness.exp()
+    target = torch.arange(len(logits))
+    return (F.cross_entropy(logits, target) + F.cross_entropy(logits.T, target)) / 2
+
+
+def matching_loss(model: Matcher, some: Captioned, blunt: bool = False) -> Tensor:
+    """Yes or no for all four pairs of each block, binary cross-entropy."""
+    *pairs, fit_ = cross(*model.encode(*some), some.mask)
+    return F.binary_cross_entropy_with_logits(model.fits(*pairs, blunt=blunt), fit_.float())
+
+
+@torch.inference_mode()
+def matching_right(model: Matcher, data: Captioned, blunt: bool = False) -> Tensor:
+    """(blocks, 4) bool: which of the four pairs it judges rightly."""
+    *pairs, fit_ = cross(*model.encode(*data), data.mask)
+    return ((model.fits(*pairs, blunt=blunt) > 0) == fit_).unflatten(0, (-1, 4))

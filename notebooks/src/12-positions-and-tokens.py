@@ -545,9 +545,9 @@ ax.legend(loc="lower right")
 #zh> plots.show(fig, "剩下 16 个词元时，合并相像的几乎不掉；随机合并和随机丢掉掉得更早、更多。误差棒是各种子的标准差。")
 #en> plots.show(fig, "With 16 tokens left, merging what is alike loses next to nothing; merging or dropping at random loses earlier and more. Bars are the standard deviation over seeds.")
 # %% [markdown] lang="zh"
-# 剩四分之一：合并相像的 {= run.spread("merge.similar.16") =}，随机丢掉 {= run.spread("merge.drop.16") =}，随机合并 {= run.spread("merge.random.16") =}。随机合并比丢掉还差：平均把不相干的东西混成一团，丢掉至少不弄脏留下的。所以好处来自“相像”，不是来自“合并”。注意力里不加 $\log s$（剩 8 个时）：{= run.spread("merge.flat.8") =}，加了是 {= run.spread("merge.similar.8") =}，在这个任务上分不出高下。
+# 剩四分之一：合并相像的 {= run.spread("merge.similar.16") =}，随机丢掉 {= run.spread("merge.drop.16") =}，随机合并 {= run.spread("merge.random.16") =}。剩八分之一：依次是 {= run.spread("merge.similar.8") =}、{= run.spread("merge.drop.8") =}、{= run.spread("merge.random.8") =}。随机合并没有胜过丢掉，均值还低些，只是各种子相差很大：平均会把不相干的东西混成一团，丢掉至少不弄脏留下的。所以好处来自“相像”，不是来自“合并”。注意力里不加 $\log s$（剩 8 个时）：{= run.spread("merge.flat.8") =}，与加了的分不出高下。
 # %% [markdown] lang="en"
-# With a quarter left: merging what is alike {= run.spread("merge.similar.16") =}, dropping at random {= run.spread("merge.drop.16") =}, merging at random {= run.spread("merge.random.16") =}. Merging at random is worse than dropping: a mean of unrelated things is mud, while dropping at least leaves the rest clean. So the gain is in “alike”, not in “merge”. Without $\log s$ in the attention (8 left): {= run.spread("merge.flat.8") =}, with it {= run.spread("merge.similar.8") =}; on this task the two cannot be told apart.
+# With a quarter left: merging what is alike {= run.spread("merge.similar.16") =}, dropping at random {= run.spread("merge.drop.16") =}, merging at random {= run.spread("merge.random.16") =}. With an eighth left, in the same order: {= run.spread("merge.similar.8") =}, {= run.spread("merge.drop.8") =}, {= run.spread("merge.random.8") =}. Merging at random does not beat dropping; its mean is lower, though the seeds differ widely. A mean of unrelated things is mud, while dropping at least leaves the rest clean. So the gain is in “alike”, not in “merge”. Without $\log s$ in the attention (8 left): {= run.spread("merge.flat.8") =}, which cannot be told apart from the result with it.
 # %% [markdown] lang="zh" ids="time"
 # ### 少了词元，快了多少
 #
