@@ -24,7 +24,8 @@ from fontTools import subset
 from fontTools.ttLib import TTFont
 from mkdocs.plugins import event_priority
 
-FORMULA = re.compile(r'<(span|div) class="arithmatex">\\([(\[])(.*?)\\[)\]]</\1>', re.S)
+FORMULA = re.compile(r'<(span|div) class="arithmatex">\\([(\[])(.*?)\\[)\]]</\1>(?P<after>[，。；：、？！）”]?)', re.S)
+SHORT = 60  # characters of TeX: such a formula fits on a phone's line
 STYLESHEET = "assets/katex/katex.css"
 _FACE = re.compile(r"@font-face\{.*?\}", re.S)
 _FAMILY = re.compile(r"url\(fonts/(KaTeX_[\w-]+)\.woff2\)")
@@ -73,8 +74,10 @@ def on_post_page(output, page, config):
             )
             return match[0]
         if match[2] == "[":
-            return f'<div class="formula" tabindex="0">{rendered}</div>'
-        return rendered
+            return f'<div class="formula" tabindex="0">{rendered}</div>{match["after"]}'
+        if match["after"] and len(tex) <= SHORT:  # browsers break a line between a formula and its full stop
+            return f'<span class="formula-end">{rendered}{match["after"]}</span>'
+        return rendered + match["after"]
 
     return FORMULA.sub(one, output)
 

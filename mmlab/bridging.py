@@ -24,6 +24,8 @@ from .text import Vocabulary
 
 IGNORE = -100  # a label that cross-entropy passes over
 import os
+NC=float(os.environ.get("NC","0.5"))
+NR=float(os.environ.get("NR",".1"))
 GAIN=float(os.environ.get('GAIN','1'))
 PS=float(os.environ.get('PS','.1'))
 ROOM = 16  # places before the question: for picture tokens, or in text training for a context
@@ -187,7 +189,7 @@ class Decoder(nn.Module):
         self.attention = nn.ModuleList(Attention(width, heads) for _ in range(layers))
         self.before = nn.ModuleList(nn.LayerNorm(width) for _ in range(layers))
         self.feed = nn.ModuleList(feed_forward(width) for _ in range(layers))
-        self.near = nn.ParameterList(0.3 * torch.randn(3, width) for _ in range(layers))
+        self.near = nn.ParameterList(NC + NR * torch.randn(3, width) for _ in range(layers))
         self.norm = nn.LayerNorm(width)
         nn.init.normal_(self.embed.weight, std=0.1)
 

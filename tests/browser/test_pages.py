@@ -34,6 +34,18 @@ def test_formulas_need_no_script(browser, site) -> None:
         assert not re.search(r"\\\(|\\\[|\\frac|\\mathrm|\$\$", text)
 
 
+def test_no_line_begins_with_the_punctuation_after_a_formula(browser, site) -> None:
+    with new_context(browser, viewport={"width": 390, "height": 800}) as context:
+        page = context.new_page()
+        page.goto(f"{site.url}principles/fusion/")
+        ends = page.locator("main .formula-end")
+        assert ends.count() > 10
+        assert not page.evaluate(
+            "[...document.querySelectorAll('main .formula-end')].filter((e) => e.getClientRects().length > 1)"
+            ".map((e) => e.textContent)"
+        )
+
+
 def test_no_page_shows_tex(folder: Path) -> None:
     wrong = []
     for name in pages(folder):
