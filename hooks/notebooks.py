@@ -35,7 +35,7 @@ INKS = {"light": "#4a4a4a", "dark": "#c8c8c8"}
 _HEADING = re.compile(r"^(#{1,6}) +(.+?) *$", re.M)
 _FENCE = re.compile(r"^(```|~~~).*?^\1 *$", re.S | re.M)
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
-_LINK = re.compile(r"\]\((\.\./[^)\s#]+?)\.(?:md|ipynb)(#[^)\s]+)?\)")
+_LINK = re.compile(r"\]\(([^)\s#:]+?)\.(?:md|ipynb)(#[^)\s]+)?\)")  # to a page, not to another site
 
 
 def _paths() -> list[Path]:

@@ -24,8 +24,8 @@ from .text import Vocabulary
 
 IGNORE = -100  # a label that cross-entropy passes over
 import os
-NC=float(os.environ.get("NC","0.5"))
-NR=float(os.environ.get("NR",".1"))
+NC=float(os.environ.get("NC","0"))
+NR=float(os.environ.get("NR","1"))
 GAIN=float(os.environ.get('GAIN','1'))
 PS=float(os.environ.get('PS','.1'))
 ROOM = 16  # places before the question: for picture tokens, or in text training for a context
@@ -73,7 +73,7 @@ def questions(scenes: Sequence[Scene], n: int, rng: np.random.Generator) -> Ques
 
 
 _WORDS = (  # the Chinese words of the corpus; longer ones first
-    "描述", "这幅", "三角形", "什么", "颜色", "形状", "东西", "哪一边", "图里", "没有",
+    "描述", "这幅", "三角形", "什么", "颜色", "形状", "东西", "图里", "没有",
     "红色", "绿色", "蓝色", "黄色", "圆形", "方形", "星形", "左边", "右边", "上面", "下面",
 )  # fmt: skip
 _CUT = re.compile("|".join(_WORDS) + r"|[\u4e00-\u9fff]|[^\W_\u4e00-\u9fff]+")
@@ -261,7 +261,7 @@ def answer_loss(logits: Tensor, labels: Tensor) -> Tensor:
     caption of 12 tokens twelve times the weight of "red", and most of a caption's tokens are easy.
     """
     each = F.cross_entropy(logits.transpose(1, 2), labels, ignore_index=IGNORE, reduction="none")
-    return (each.sum(1) / (labels != IGNORE).sum(1).clamp(min=1)).mean()
+    return (each.sum(1) / (labels != IGNORE).sum(1).clamp(min=1) ** float(os.environ.get('EX','1'))).mean() * float(os.environ.get('EM','1'))
 
 
 # ---- the bridges ------------------------------------------------------------------------------------------------------

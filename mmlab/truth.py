@@ -24,13 +24,14 @@ from .scenes import COLOURS, SHAPES, Placed, Scene, Thing
 KINDS = ("colour", "shape", "relation", "caption", "yesno")
 OPEN_KINDS = KINDS[:4]  # a guess is worth 1/4 or less; yes or no is worth 1/2 and is reported apart
 RELATIONS = tuple(scenes.OPPOSITE)
+_EN_PLACE = {"left": "on the left", "right": "on the right", "above": "at the top", "below": "at the bottom"}
 _YES, _NO = {"zh": "有", "en": "yes"}, {"zh": "没有", "en": "no"}
 
 
 class Ask(NamedTuple):
     """A question. `about` and `other` by kind:
 
-    colour: about a shape. shape: about a colour. relation: on which side of the `other` colour (or shape) is `about`.
+    colour: about a shape. shape: about a colour. relation: what is left of, right of, above or below the rest.
     yesno: is there a thing of the colour `about` and the shape `other`. caption: describe the picture.
     """
 
@@ -61,26 +62,13 @@ class Score(NamedTuple):
 # ---- questions ------------------------------------------------------------------------------------------------------
 
 
-def _thing(name: str) -> Thing:
-    """A colour or a shape → the thing of which only that is known."""
-    return Thing(name, "") if name in COLOURS else Thing("", name)
-
-
-def _name(name: str, lang: str) -> str:
-    """红色的东西 / the red thing; 圆形 / the circle."""
-    if lang == "zh":
-        return scenes.word(name, lang) + ("的东西" if name in COLOURS else "")
-    return f"the {name} thing" if name in COLOURS else f"the {name}"
-
-
 def wording(ask: Ask) -> str:
     """The question in words."""
     kind, lang, about, other = ask
     if kind in ("colour", "shape"):
         return scenes.question(kind, about, lang)
     if kind == "relation":
-        a, b = _name(about, lang), _name(other, lang)
-        return f"{a}在{b}的哪一边？" if lang == "zh" else f"Where is {a} relative to {b}?"
+        return f"{scenes.word(about, lang)}的是什么？" if lang == "zh" else f"What is {_EN_PLACE[about]}?"
     if kind == "yesno":
         named = scenes.name(Thing(about, other), lang)
         return f"图里有{named}吗？" if lang == "zh" else f"Is there a {named}?"
@@ -99,9 +87,8 @@ def every_question(lang: str) -> Iterator[Ask]:
         yield Ask("colour", lang, shape)
     for colour in COLOURS:
         yield Ask("shape", lang, colour)
-    for names in (tuple(COLOURS), SHAPES):
-        for a, b in permutations(names, 2):
-            yield Ask("relation", lang, a, b)
+    for relation in RELATIONS:
+        yield Ask("relation", lang, relation)
     for colour in COLOURS:
         for shape in SHAPES:
             yield Ask("yesno", lang, colour, shape)
@@ -135,8 +122,9 @@ def aligned(scene: Scene) -> bool:
 
 
 def draw_ask(scene: Scene, kind: str, lang: str, rng: np.random.Generator) -> tuple[Ask, str]:
-    """A question of a kind about a scene of two things, and a true answer. A relation is asked of aligned scenes only,
-    and half of the yes-no questions name a thing that is not there: a guess is worth 1/4, for yes or no 1/2."""
+    """A question of a kind about a scene of two things, and a true answer. A relation is asked of aligned scenes only;
+    half of the yes-no questions name a thing that is not there. A guess is worth 1/4 for a colour or a shape, 1/16 for
+    a relation, about 1/190 for a caption, and 1/2 for yes or no."""
     order = rng.permutation(2)
     a, b = (scene.placed[i] for i in order)
     if kind == "colour":
@@ -147,8 +135,7 @@ def draw_ask(scene: Scene, kind: str, lang: str, rng: np.random.Generator) -> tu
         if not aligned(scene):
             raise ValueError("a relation is asked only where one alone holds")
         (relation,) = (r for r in RELATIONS if scenes.relation_holds(r, a, b))
-        by = rng.integers(2)  # named by colour or by shape
-        return Ask(kind, lang, a.thing[by], b.thing[by]), scenes.word(relation, lang)
+        return Ask(kind, lang, relation), scenes.name(a.thing, lang)
     if kind == "yesno":
         if rng.integers(2):
             return Ask(kind, lang, *a.thing), _YES[lang]
@@ -172,13 +159,14 @@ def claims(ask: Ask, answer: str) -> tuple[Claim, ...] | None:
         if said not in (_YES[lang], _NO[lang]):
             return None
         return (Claim(Thing(about, other), exists=said == _YES[lang]),)
+    if kind == "relation":
+        thing = _NAMES[lang].get(said)
+        return thing and (Claim(thing), Claim(thing, about, Thing("", "")))
     value = _VALUES[lang].get(said)
     if kind == "colour" and value in COLOURS:
         return (Claim(Thing(value, about)),)
     if kind == "shape" and value in SHAPES:
         return (Claim(Thing(about, value)),)
-    if kind == "relation" and value in RELATIONS:
-        return (Claim(_thing(about), value, _thing(other)),)
     return None
 
 
@@ -212,9 +200,10 @@ def score(ask: Ask, answer: str, scene: Scene) -> Score:
 
 _ASKS = {_flat(wording(ask)): ask for lang in scenes.LANGUAGES for ask in every_question(lang)}
 _VALUES = {
-    lang: {_flat(scenes.word(n, lang)): n for n in (*COLOURS, *SHAPES, *RELATIONS)} for lang in scenes.LANGUAGES
+    lang: {_flat(scenes.word(n, lang)): n for n in (*COLOURS, *SHAPES)} for lang in scenes.LANGUAGES
 }
 _THINGS = [Thing(c, s) for c in COLOURS for s in SHAPES]
+_NAMES = {lang: {_flat(scenes.name(thing, lang)): thing for thing in _THINGS} for lang in scenes.LANGUAGES}
 _CAPTIONS = {
     lang: {
         _flat(scenes.caption(a, relation, b, lang)): _caption_claims(a, relation, b)
@@ -227,4 +216,4 @@ _CAPTIONS = {
 
 def plain_answers(lang: str) -> list[str]:
     """Every answer that is not a caption."""
-    return [*(scenes.word(n, lang) for n in (*COLOURS, *SHAPES, *RELATIONS)), _YES[lang], _NO[lang]]
+    return [*(scenes.word(n, lang) for n in (*COLOURS, *SHAPES)), _YES[lang], _NO[lang]]

@@ -541,12 +541,12 @@ def contrastive_loss(model: Matcher, some: Captioned) -> Tensor:
 
 def matching_loss(model: Matcher, some: Captioned, blunt: bool = False) -> Tensor:
     """Yes or no for all four pairs of each block, binary cross-entropy."""
-    *pairs, fit_ = cross(*model.encode(*some), some.mask)
-    return F.binary_cross_entropy_with_logits(model.fits(*pairs, blunt=blunt), fit_.float())
+    cells, words, mask, fitting = cross(*model.encode(*some), some.mask)
+    return F.binary_cross_entropy_with_logits(model.fits(cells, words, mask, blunt), fitting.float())
 
 
 @torch.inference_mode()
 def matching_right(model: Matcher, data: Captioned, blunt: bool = False) -> Tensor:
     """(blocks, 4) bool: which of the four pairs it judges rightly."""
-    *pairs, fit_ = cross(*model.encode(*data), data.mask)
-    return ((model.fits(*pairs, blunt=blunt) > 0) == fit_).unflatten(0, (-1, 4))
+    cells, words, mask, fitting = cross(*model.encode(*data), data.mask)
+    return ((model.fits(cells, words, mask, blunt) > 0) == fitting).unflatten(0, (-1, 4))

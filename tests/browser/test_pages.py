@@ -6,7 +6,6 @@ import base64
 import json
 import re
 import shutil
-import urllib.request
 from pathlib import Path
 
 import pytest
@@ -190,18 +189,29 @@ def test_notebook_download(page, site, folder: Path, prefix: str, lang: str) -> 
     prose = re.sub(r"`[^`]*`", "", prose)
     han, latin = len(re.findall(r"[\u4e00-\u9fff]", prose)), len(re.findall(r"[A-Za-z]", prose))
     assert (han > latin * 0.4) if lang == "zh" else (han == 0)
+
+
+@pytest.mark.parametrize("prefix", ["", "en/"])
+def test_links_of_every_downloaded_notebook_lead_into_the_site(folder: Path, prefix: str) -> None:
     root = site_url(folder)
-    links = re.findall(r"\]\(([^)\s]+)\)", prose)
-    inside = [link for link in links if link.startswith(root)]
-    assert inside, "no link leads back to the site"
-    for link in links:
-        assert link.startswith(("http://", "https://", "#")), f"{link} leads nowhere from a reader's own machine"
-    for link in inside:
-        path, _, anchor = link.removeprefix(root).partition("#")
-        assert path.startswith("en/") == (lang == "en")
-        with urllib.request.urlopen(site.url + path) as answer:
-            body = answer.read().decode()
-        assert not anchor or f'id="{anchor}"' in body, link
+    notebooks = sorted((folder / prefix / "labs").glob("*/*.ipynb"))
+    assert notebooks
+    for path in notebooks:
+        cells = json.loads(path.read_text("utf-8"))["cells"]
+        prose = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown")
+        prose = re.sub(r"```.*?```|`[^`]*`", "", prose, flags=re.S)
+        links = re.findall(r"\]\(([^)\s]+)\)", prose)
+        inside = [link.removeprefix(root) for link in links if link.startswith(root)]
+        assert inside, f"{path.name}: no link leads back to the site"
+        for link in links:
+            assert link.startswith(("http://", "https://", "#")), (
+                f"{path.name}: {link} leads nowhere on a reader's machine"
+            )
+        for link in inside:
+            page, _, anchor = link.partition("#")
+            assert page.startswith("en/") == (prefix == "en/"), f"{path.name}: {link} changes the language"
+            body = (folder / page / "index.html").read_text("utf-8")
+            assert not anchor or f'id="{anchor}"' in body, f"{path.name}: {link} has no such place"
 
 
 @pytest.mark.parametrize("prefix", ["", "en/"])
