@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,16 +19,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from . import contrastive, text, truth
-from .scenes import LANGUAGES, Scene, captions, draw
+from . import checkpoints, contrastive, encoders, text, truth
+from .scenes import LANGUAGES, Placed, Scene, captions, draw, word
 from .text import Vocabulary
 
+SLUG = "06-bridging"
 IGNORE = -100  # a label that cross-entropy passes over
-import os
-NC=float(os.environ.get("NC","0"))
-NR=float(os.environ.get("NR","1"))
-GAIN=float(os.environ.get('GAIN','1'))
-PS=float(os.environ.get('PS','.1'))
 ROOM = 16  # places before the question: for picture tokens, or in text training for a context
 ANSWER_LENGTH = 12  # tokens: the longest caption has 11, and <eos>
 
@@ -119,7 +116,7 @@ def sequences(vocabulary: Vocabulary, asked: Sequence[str], answers: Sequence[st
     <eos>, IGNORE everywhere else. So the question and the padding cost nothing, and the answer's first token is
     predicted at <bos>.
     """
-    heads = [vocabulary.encode(q) + [2] for q in asked]
+    heads = [[*vocabulary.encode(q), 2] for q in asked]
     tails = [vocabulary.encode(a, end=True) for a in answers]
     ids, _ = text.pad([head + tail for head, tail in zip(heads, tails, strict=True)])
     labels = np.full_like(ids, IGNORE)
@@ -130,7 +127,7 @@ def sequences(vocabulary: Vocabulary, asked: Sequence[str], answers: Sequence[st
 
 def prompts(vocabulary: Vocabulary, asked: Sequence[str]) -> tuple[Tensor, Tensor]:
     """Questions → ids (B, L) of `question <bos>`, lengths (B,)."""
-    ids, mask = text.pad([vocabulary.encode(q) + [2] for q in asked])
+    ids, mask = text.pad([[*vocabulary.encode(q), 2] for q in asked])
     return torch.from_numpy(ids), torch.from_numpy(mask.sum(1))
 
 
@@ -144,7 +141,11 @@ def contexts(vocabulary: Vocabulary, lines: Sequence[str]) -> tuple[Tensor, Tens
 
 
 class Attention(nn.Module):
-    """Multi-head attention: queries from x (B, L, D), keys and values from `memory` (B, M, D_m). → (B, L, D)"""
+    """Multi-head attention: queries from x (B, L, D), keys and values from `memory` (B, M, D_m). → (B, L, D)
+
+    In self-attention the keys' weights start as a copy of the queries', so that a token first looks at tokens like
+    itself. "What colour is the circle?" has to find the circle: from there the way is much shorter.
+    """
 
     def __init__(self, width: int, heads: int = 4, memory_width: int | None = None):
         super().__init__()
@@ -153,8 +154,7 @@ class Attention(nn.Module):
         self.key_value = nn.Linear(memory_width or width, 2 * width)
         self.out = nn.Linear(width, width)
         if memory_width is None:
-            with torch.no_grad():
-                self.query.weight.mul_(GAIN)
+            with torch.no_grad():  # begins by looking at what is like itself
                 self.key_value.weight[:width] = self.query.weight
 
     def forward(self, x: Tensor, memory: Tensor, mask: Tensor | None = None, causal: bool = False) -> Tensor:
@@ -179,19 +179,27 @@ def sinusoids(length: int, width: int) -> Tensor:
 
 
 class Decoder(nn.Module):
-    """A small causal language model (GPT's form: pre-norm, learned positions, tied embeddings)."""
+    """A small causal language model: GPT's form (pre-norm, learned places, tied embeddings) with one addition. Before
+    each attention a token gets a share of the three tokens before it, so that "circle" also says "red": what GPT needs
+    a layer and long training for.
+    """
 
-    def __init__(self, tokens: int, width: int = 96, layers: int = 2, heads: int = 4, length: int = 44):
+    def __init__(self, tokens: int, width: int = 64, layers: int = 2, heads: int = 4, length: int = 44):
         super().__init__()
         self.width = width
         self.embed = nn.Embedding(tokens, width)
-        self.place = nn.Parameter(PS * sinusoids(length, width))
+        self.place = nn.Parameter(0.05 * sinusoids(length, width))
         self.attention = nn.ModuleList(Attention(width, heads) for _ in range(layers))
         self.before = nn.ModuleList(nn.LayerNorm(width) for _ in range(layers))
         self.feed = nn.ModuleList(feed_forward(width) for _ in range(layers))
-        self.near = nn.ParameterList(NC + NR * torch.randn(3, width) for _ in range(layers))
+        self.near = nn.ParameterList(torch.randn(3, width) for _ in range(layers))
         self.norm = nn.LayerNorm(width)
         nn.init.normal_(self.embed.weight, std=0.1)
+
+    def read(self, notes: Tensor) -> Tensor:
+        """Notes (B, P, 4) of words → prefix (B, P, D): each note becomes one vector, the sum of its words'. 0 adds
+        nothing."""
+        return (self.embed(notes) * (notes != 0)[..., None]).sum(2) / 2
 
     def forward(self, ids: Tensor, prefix: Tensor | None = None, prefix_mask: Tensor | None = None) -> Tensor:
         """ids (B, L) int64, filled up on the right → logits (B, L, V): at t, for the token after t.
@@ -211,9 +219,9 @@ class Decoder(nn.Module):
             itself = torch.eye(n, dtype=torch.bool)
             mask = (seen[:, None, :] & torch.ones(n, n, dtype=torch.bool).tril() | itself)[:, None]
         for near, before, attention, feed in zip(self.near, self.before, self.attention, self.feed, strict=True):
-            h = before_x = before(x)
+            h = alone = before(x)
             for back, weight in enumerate(near, start=1):
-                h = h + F.pad(before_x, (0, 0, back, -back)) * weight
+                h = h + F.pad(alone, (0, 0, back, -back)) * weight
             x = x + attention(h, h, mask, causal=mask is None)
             x = x + feed(x)
         return F.linear(self.norm(x[:, p:]), self.embed.weight)
@@ -235,33 +243,35 @@ class Decoder(nn.Module):
         temperature 0 takes the likeliest token; above 0 it draws from softmax(logits / temperature). Every step runs
         the whole sequence again: short, and no cache to get wrong.
         """
-        rows = torch.arange(len(ids))
         whole = F.pad(ids, (0, steps))
         out = torch.zeros(len(ids), steps, dtype=torch.int64)
-        done = torch.zeros(len(ids), dtype=torch.bool)
+        going = torch.arange(len(ids))  # rows that have not ended
         for step in range(steps):
-            width = int(lengths.max()) + step
-            logits = self(whole[:, :width], prefix, prefix_mask)[rows, lengths + step - 1]
+            at = lengths[going] + step
+            logits = self(
+                whole[going, : int(at.max())],
+                None if prefix is None else prefix[going],
+                None if prefix_mask is None else prefix_mask[going],
+            )[torch.arange(len(going)), at - 1]
             if temperature > 0:
                 token = torch.multinomial((logits / temperature).softmax(-1), 1, generator=generator)[:, 0]
             else:
                 token = logits.argmax(-1)
-            token = token.masked_fill(done, 0)
-            out[:, step] = whole[rows, lengths + step] = token
-            done |= token == 3
-            if done.all():
+            out[going, step] = whole[going, at] = token
+            going = going[token != 3]
+            if len(going) == 0:
                 break
         return out
 
 
 def answer_loss(logits: Tensor, labels: Tensor) -> Tensor:
-    """Cross-entropy of the answers, each answer counted once: logits (B, L, V), labels (B, L) with IGNORE → scalar.
+    """Cross-entropy of the answers: logits (B, L, V), labels (B, L) with IGNORE → scalar, nats.
 
-    The mean over a sequence's labelled tokens, then over sequences. A mean over all tokens of the batch would give a
-    caption of 12 tokens twelve times the weight of "red", and most of a caption's tokens are easy.
+    An answer of n tokens counts with the sum of its tokens divided by the root of n. With the plain sum a caption of
+    11 tokens, most of them easy, drowns the colours; with the mean its one hard word hardly counts.
     """
     each = F.cross_entropy(logits.transpose(1, 2), labels, ignore_index=IGNORE, reduction="none")
-    return (each.sum(1) / (labels != IGNORE).sum(1).clamp(min=1) ** float(os.environ.get('EX','1'))).mean() * float(os.environ.get('EM','1'))
+    return (each.sum(1) / (labels != IGNORE).sum(1).clamp(min=1).sqrt()).mean()
 
 
 # ---- the bridges ------------------------------------------------------------------------------------------------------
@@ -286,7 +296,7 @@ class QFormer(nn.Module):
     queries look at the picture. Queries and text have feed-forward layers of their own.
     """
 
-    def __init__(self, picture_width: int, queries: int, tokens: int, width: int = 96, layers: int = 2, heads: int = 4):
+    def __init__(self, picture_width: int, queries: int, tokens: int, width: int = 64, layers: int = 2, heads: int = 4):
         super().__init__()
         self.queries = nn.Parameter(0.3 * torch.randn(queries, width))
         self.embed = nn.Embedding(tokens, width)
@@ -315,7 +325,9 @@ class QFormer(nn.Module):
         real = F.pad(ids != 0, (k, 0), value=True)
         return (allowed & real[:, None, :])[:, None]
 
-    def forward(self, picture: Tensor | None, ids: Tensor | None = None, task: str = "contrast") -> tuple[Tensor, Tensor]:
+    def forward(
+        self, picture: Tensor | None, ids: Tensor | None = None, task: str = "contrast"
+    ) -> tuple[Tensor, Tensor]:
         """picture (B, N, D_picture), ids (B, L) → queries (B, K, D), text (B, L, D; L = 0 without ids)."""
         assert picture is not None or ids is not None
         batch = len(picture if picture is not None else ids)  # type: ignore[arg-type]
@@ -334,3 +346,143 @@ class QFormer(nn.Module):
             x = torch.cat([q + self.feed[i](q), t + self.feed_text[i](t)], 1)
         x = self.norm(x)
         return x[:, :k], x[:, k:]
+
+
+class QueryBridge(nn.Module):
+    """BLIP-2's whole bridge: the Q-Former, and a linear layer from its queries to the decoder's width.
+    (B, N, D_picture) → (B, K, D)"""
+
+    def __init__(self, picture_width: int, queries: int, tokens: int, width: int = 64):
+        super().__init__()
+        self.qformer = QFormer(picture_width, queries, tokens, width)
+        self.out = nn.Linear(width, width)
+
+    def forward(self, picture: Tensor) -> Tensor:
+        return self.out(self.qformer(picture)[0])
+
+
+def contrastive_scores(queries: Tensor, words: Tensor) -> Tensor:
+    """ITC of BLIP-2: queries (B, K, D), one vector for each text (C, D) → (B, C), the best cosine over the queries."""
+    best = torch.einsum("bkd,cd->bck", F.normalize(queries, dim=-1), F.normalize(words, dim=-1))
+    return best.amax(-1)
+
+
+# ---- the whole model --------------------------------------------------------------------------------------------------
+
+
+def read_out(vocabulary: Vocabulary, ids: Tensor) -> list[str]:
+    """Generated ids (B, L) → answers in words: Chinese without spaces, English with."""
+    lines = (" ".join(vocabulary.decode(row)) for row in ids.tolist())
+    return [re.sub(r"(?<=[\u4e00-\u9fff]) (?=[\u4e00-\u9fff])", "", line) for line in lines]
+
+
+class Bridged(nn.Module):
+    """Frozen picture encoder, bridge, decoder. `config`:
+
+    encoder: the config of its `contrastive.CLIP`. bridge: "projector" or "qformer". queries: K, for a Q-Former.
+    tokens: the vocabulary. width D of the decoder, layers.
+    """
+
+    def __init__(self, config: Mapping[str, Any]):
+        super().__init__()
+        self.config = dict(config)
+        self.vocabulary = Words(config["tokens"])
+        width, n = config["width"], len(self.vocabulary)
+        self.encoder = contrastive.CLIP(config["encoder"]).requires_grad_(False)
+        inside = self.encoder.config["dim"]
+        self.bridge: nn.Module
+        if config["bridge"] == "projector":
+            self.bridge = Projector(inside, width)
+        elif config["bridge"] == "qformer":
+            self.bridge = QueryBridge(inside, config["queries"], n, width)
+        else:
+            raise ValueError(f'bridge is "projector" or "qformer", not {config["bridge"]!r}')
+        self.decoder = Decoder(n, width, config["layers"])
+
+    @torch.no_grad()
+    def see(self, images: np.ndarray | Tensor) -> Tensor:
+        """Pictures (B, S, S, 3) uint8, or (B, 3, S, S) from -1 to 1 → the frozen encoder's tokens (B, N, D_picture)."""
+        if not isinstance(images, Tensor):
+            images = encoders.preprocess(images)
+        return self.encoder.picture_tokens(images)
+
+    def forward(self, tokens: Tensor, ids: Tensor) -> Tensor:
+        """Picture tokens (B, N, D_picture) from `see`, ids (B, L) → logits (B, L, V)."""
+        return self.decoder(ids, self.bridge(tokens))
+
+    @torch.inference_mode()
+    def reply(
+        self,
+        tokens: Tensor,
+        questions: Sequence[str],
+        temperature: float = 0.0,
+        generator: torch.Generator | None = None,
+    ) -> list[str]:
+        """Answers about pictures that `see` has turned into tokens (B, N, D_picture), one question for each."""
+        ids, lengths = prompts(self.vocabulary, questions)
+        out = self.decoder.generate(ids, lengths, self.bridge(tokens), temperature=temperature, generator=generator)
+        return read_out(self.vocabulary, out)
+
+    def answer(
+        self,
+        images: np.ndarray | Tensor,
+        questions: Sequence[str],
+        temperature: float = 0.0,
+        generator: torch.Generator | None = None,
+    ) -> list[str]:
+        """B pictures and B questions in words → B answers in words. temperature 0: the likeliest; above 0: drawn."""
+        return self.reply(self.see(images), questions, temperature, generator)
+
+    def log_probability(self, tokens: Tensor, questions: Sequence[str], answers: Sequence[str]) -> Tensor:
+        """log p(answer and its <eos> | picture, question), nats: picture tokens (B, N, D_picture) → (B,), with gradient."""
+        ids, labels = sequences(self.vocabulary, questions, answers)
+        logits = self(tokens, ids)
+        return -F.cross_entropy(logits.transpose(1, 2), labels, ignore_index=IGNORE, reduction="none").sum(1)
+
+
+def load(name: str = "llava", folder: str | Path | None = None) -> Bridged:
+    """The trained model "llava" or "blip2", in evaluation mode, from its checkpoint `06-bridging-<name>`."""
+    checkpoint = checkpoints.load(SLUG, name, folder)
+    model = Bridged(checkpoint.config)
+    checkpoint.into(model)
+    return model
+
+
+def grade(replies: Sequence[str], asked: Questions, scenes: Sequence[Scene]) -> dict[str, float]:
+    """Share of true answers for each kind, and "open": the mean over the kinds other than yes-no."""
+    return truth.by_kind(asked.asks, replies, [scenes[i] for i in asked.picture])
+
+
+# ---- reading practice for the decoder ---------------------------------------------------------------------------------
+
+
+class Reading(NamedTuple):
+    """Text for the decoder: notes on a scene, and a question with its answer. No pictures."""
+
+    notes: Tensor  # (n, P, 4) int64: P notes of 4 words; 0 where there is none
+    asks: list[truth.Ask]
+    answers: list[str]
+    scenes: list[Scene]
+
+
+def note(vocabulary: Vocabulary, placed: Placed, lang: str) -> list[int]:
+    """The ids of four words on a thing: colour, shape, which side, which height."""
+    side, height = "left" if placed.col == 0 else "right", "above" if placed.row == 0 else "below"
+    return [vocabulary.encode(word(name, lang))[0] for name in (*placed.thing, side, height)]
+
+
+def reading(
+    vocabulary: Vocabulary, layouts: Sequence[Scene], n: int, rng: np.random.Generator, count: int = 4, without: float = 0.1
+) -> Reading:
+    """n questions about scenes of which the decoder gets `count` notes, each on one of the two things, in Chinese or
+    English; both things occur. A share `without` has no notes."""
+    asked = questions(layouts, n, rng)
+    scenes = [layouts[i] for i in asked.picture]
+    notes = np.zeros((n, count, 4), np.int64)
+    for row, scene in zip(notes, scenes, strict=True):
+        if rng.random() < without:
+            continue
+        which = rng.permutation(np.arange(count) % 2)
+        for slot, i in enumerate(which):
+            row[slot] = note(vocabulary, scene.placed[i], LANGUAGES[rng.integers(2)])
+    return Reading(torch.from_numpy(notes), asked.asks, asked.answers, scenes)

@@ -163,7 +163,7 @@ class Plato(nn.Module):
 
     causal=False takes the causal part of the mask away, as in BERT: for one experiment only.
     temperature: of the Gumbel-softmax. The authors' code has 0.67; at this size and in so few steps the acts then fall
-    together, and the softer 2.5 was chosen on the validation contexts.
+    together, and the softer 4 was chosen on the validation contexts.
     """
 
     def __init__(
@@ -174,7 +174,7 @@ class Plato(nn.Module):
         layers: int = 2,
         heads: int = 4,
         causal: bool = True,
-        temperature: float = 2.5,
+        temperature: float = 4.0,
     ):
         super().__init__()
         self.latents, self.temperature = latents, temperature
@@ -277,5 +277,6 @@ def distinct(acts: np.ndarray) -> float:
 
 
 def steadiness(acts: np.ndarray) -> float:
-    """How far a column stands for one act: the mean share of its commonest act over the contexts; -1 never counts."""
+    """How far a column (a number of the latent, or a draw) stands for one act: the share of its commonest act over the
+    contexts, averaged over the columns; -1 never counts."""
     return float(np.mean([max(np.mean(column == act) for act in range(len(ACTS))) for column in acts.T]))

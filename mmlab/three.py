@@ -1,6 +1,6 @@
 """A model of three senses for the questions of `mmlab.cubes`, with a place holder for each sense that is missing.
 
-    picture (B, 3, S, S) → 16 tokens ┐
+    picture (B, 3, S, S) → 4 tokens  ┐
     tone    (B, F, M)    → 1 vector  ├→ fusion → one vector (B, D) → scores of the answers (B, 8)
     text    (B, L)       → 1 vector  ┘
 
@@ -53,7 +53,7 @@ class Senses:
         return len(self.answers)
 
     def batch(self, picked: Tensor) -> Batch:
-        """The samples of these numbers (B,)."""
+        """The samples with these numbers (B,) int64."""
         picture, sound, question = self.index[picked].T
         return Batch(self.pictures[picture], self.mels[sound], self.ids[question], self.mask[question])
 
@@ -128,12 +128,12 @@ class ThreeSenses(nn.Module):
             self.read = nn.Linear((self.image.tokens + 2) * dim, answers)
         else:
             self.query = nn.Linear(2 * dim, dim)
-            self.look = Attention(dim)
+            self.look = Attention(dim, heads=1)
             self.found, self.asked = nn.Linear(dim, dim), nn.Linear(dim, dim)
             self.read = nn.Sequential(nn.Linear(2 * dim, dim), nn.ReLU(), nn.Linear(dim, answers))
 
     def encode(self, batch: Batch) -> dict[str, Tensor]:
-        """→ image (B, 16, D), audio (B, D), text (B, D)."""
+        """→ image (B, 4, D), audio (B, D), text (B, D)."""
         words = self.text(batch.ids, batch.mask)
         return {"image": self.image(batch.pictures), "audio": self.audio(batch.mels), "text": words}
 
@@ -150,7 +150,7 @@ class ThreeSenses(nn.Module):
         return self.attend(batch, present)[0]
 
     def attend(self, batch: Batch, present: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Scores (B, 8) and where the model looked: weights (B, heads, 16), for fuse="attention"."""
+        """Scores (B, 8) and where the model looked: weights (B, heads, 4), for fuse="attention"."""
         encoded = self.encode(batch)
         if present is not None:
             encoded = self.place_holders(encoded, present)
@@ -168,9 +168,10 @@ def without(n: int, senses: Sequence[str]) -> Tensor:
     return torch.tensor([name not in senses for name in MODALITIES]).expand(n, 3)
 
 
-def drop_senses(n: int, rate: float, generator: torch.Generator) -> Tensor:
-    """Modality dropout: present (n, 3) in which each sense is missing with probability `rate`, but never all three."""
-    present = torch.rand(n, 3, generator=generator) >= rate
+def drop_senses(n: int, rates: Sequence[float], generator: torch.Generator) -> Tensor:
+    """Modality dropout (Neverova et al. 2014, https://arxiv.org/abs/1501.00102): present (n, 3) in which each sense, in
+    the order of MODALITIES, is missing with its own probability, but never all three."""
+    present = torch.rand(n, 3, generator=generator) >= torch.tensor(rates)
     keep = torch.randint(0, 3, (n,), generator=generator)
     none = ~present.any(1)
     present[none, keep[none]] = True

@@ -10,6 +10,7 @@ So a notebook runs without a download, and the same cells run the real model whe
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -29,7 +30,11 @@ DEFAULTS = {
 
 def quiet() -> None:
     """Turns off transformers' own log lines and progress bars; errors stay."""
-    from transformers.utils import logging
+    from tqdm import TqdmWarning
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", TqdmWarning)  # a plain bar where ipywidgets is missing
+        from transformers.utils import logging
 
     logging.set_verbosity_error()
     logging.disable_progress_bar()

@@ -12,7 +12,7 @@ is right, whichever of the true captions it is; a string comparison would call m
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import combinations, permutations
 from typing import NamedTuple
 
@@ -198,10 +198,18 @@ def score(ask: Ask, answer: str, scene: Scene) -> Score:
     return Score(right == len(checked), right / len(checked), checked)
 
 
+def by_kind(asks: Sequence[Ask], answers: Sequence[str], about: Sequence[Scene]) -> dict[str, float]:
+    """Share of true answers for each kind that was asked, and "open": the mean over the kinds other than yes-no."""
+    true: dict[str, list[bool]] = {}
+    for ask, answer, scene in zip(asks, answers, about, strict=True):
+        true.setdefault(ask.kind, []).append(score(ask, answer, scene).true)
+    shares = {kind: sum(true[kind]) / len(true[kind]) for kind in KINDS if kind in true}
+    open_shares = [shares[kind] for kind in OPEN_KINDS if kind in shares]
+    return shares | ({"open": sum(open_shares) / len(open_shares)} if open_shares else {})
+
+
 _ASKS = {_flat(wording(ask)): ask for lang in scenes.LANGUAGES for ask in every_question(lang)}
-_VALUES = {
-    lang: {_flat(scenes.word(n, lang)): n for n in (*COLOURS, *SHAPES)} for lang in scenes.LANGUAGES
-}
+_VALUES = {lang: {_flat(scenes.word(n, lang)): n for n in (*COLOURS, *SHAPES)} for lang in scenes.LANGUAGES}
 _THINGS = [Thing(c, s) for c in COLOURS for s in SHAPES]
 _NAMES = {lang: {_flat(scenes.name(thing, lang)): thing for thing in _THINGS} for lang in scenes.LANGUAGES}
 _CAPTIONS = {

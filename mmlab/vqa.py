@@ -19,8 +19,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from . import say, scenes
+from .checkpoints import load
 from .data import Standardise, masked_mean
-from .encoders import TransformerEncoder, patchify, pool, preprocess
+from .encoders import TransformerEncoder, patchify, preprocess
 from .fusion import FUSIONS, CrossAttention
 from .scenes import ANSWERS, Scene, Vqa
 from .text import Vocabulary, pad
@@ -238,7 +239,8 @@ class Fused(Answerer):
     """One vector for the question, one for the whole picture, one of `mmlab.fusion.FUSIONS`, then a linear layer (or,
     with `deep`, a hidden layer first).
 
-    Cross-attention keeps the picture's tokens apart: the question is the query.
+    Cross-attention keeps the picture's tokens apart: the question is the query. It has one head, which learns faster
+    here than four.
     """
 
     def __init__(self, vocabulary: int, fusion: str, dim: int = WIDTH, hidden: int = 128, deep: bool = False):
@@ -246,7 +248,9 @@ class Fused(Answerer):
         self.text, self.picture = BagOfWords(vocabulary, dim), PictureTokens(dim)
         self.attends = fusion == "cross-attention"
         inside = dim if self.attends else self.picture.tokens * dim
-        self.fuse = FUSIONS[fusion](dim, inside, hidden)
+        self.fuse = (
+            CrossAttention(dim, inside, hidden, heads=1) if self.attends else FUSIONS[fusion](dim, inside, hidden)
+        )
         self.head = head(hidden) if deep else nn.Linear(hidden, len(ANSWERS))
 
     def features(self, image: Tensor, ids: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
@@ -497,9 +501,6 @@ class Matcher(nn.Module):
         self.word = nn.Linear(dim, dim)
         self.sharpness = nn.Parameter(torch.tensor(2.3))  # logarithm of 1 / temperature
         self.head = nn.Sequential(nn.Linear(2 * dim, 64), nn.ReLU(), nn.Linear(64, 1))
-        self.blunt = nn.Sequential(
-            nn.Linear(5 * dim, 128), nn.ReLU(), nn.Linear(128, 128), nn.ReLU(), nn.Linear(128, 1)
-        )
 
     def encode(self, image: Tensor, ids: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """→ cells (B, N, D) and words (B, L, D), of length 1."""
@@ -511,10 +512,8 @@ class Matcher(nn.Module):
         best = torch.einsum("bnd,cld->bcln", cells, words).amax(3)
         return (best * mask).sum(2) / mask.sum(1)
 
-    def fits(self, cells: Tensor, words: Tensor, mask: Tensor, blunt: bool = False) -> Tensor:
-        """Each picture with its caption: score (B,), above 0 for yes. blunt: concatenate two vectors, then an MLP."""
-        if blunt:
-            return self.blunt(torch.cat([cells.flatten(1), pool(words, mask)], 1))[:, 0]
+    def fits(self, cells: Tensor, words: Tensor, mask: Tensor) -> Tensor:
+        """Each picture with its caption, (B, N, D), (B, L, D), (B, L) → score (B,), above 0 for yes."""
         weights = (torch.einsum("bld,bnd->bln", words, cells) * self.sharpness.exp()).softmax(-1)
         found = torch.einsum("bln,bnd->bld", weights, cells)
         score = self.head(torch.cat([8 * found * words, words], -1))[..., 0]
@@ -539,14 +538,104 @@ def contrastive_loss(model: Matcher, some: Captioned) -> Tensor:
     return (F.cross_entropy(logits, target) + F.cross_entropy(logits.T, target)) / 2
 
 
-def matching_loss(model: Matcher, some: Captioned, blunt: bool = False) -> Tensor:
+def matching_loss(model: Matcher, some: Captioned) -> Tensor:
     """Yes or no for all four pairs of each block, binary cross-entropy."""
     cells, words, mask, fitting = cross(*model.encode(*some), some.mask)
-    return F.binary_cross_entropy_with_logits(model.fits(cells, words, mask, blunt), fitting.float())
+    return F.binary_cross_entropy_with_logits(model.fits(cells, words, mask), fitting.float())
 
 
 @torch.inference_mode()
-def matching_right(model: Matcher, data: Captioned, blunt: bool = False) -> Tensor:
+def matching_right(model: Matcher, data: Captioned) -> Tensor:
     """(blocks, 4) bool: which of the four pairs it judges rightly."""
     cells, words, mask, fitting = cross(*model.encode(*data), data.mask)
-    return ((model.fits(cells, words, mask, blunt) > 0) == fitting).unflatten(0, (-1, 4))
+    return ((model.fits(cells, words, mask) > 0) == fitting).unflatten(0, (-1, 4))
+
+
+# ---- prediction -----------------------------------------------------------------------------------------------------
+
+
+class Answer(NamedTuple):
+    """What a model answers to one question."""
+
+    word: str  # one of ANSWERS
+    confidence: float  # its probability, 0 … 1
+    probabilities: Tensor  # (8,)
+
+
+class Predictor:
+    """A trained model with its own preparation: the same numbers go in as in training. Calibrated by `temperature`."""
+
+    def __init__(self, model: Answerer, prepare: Prepare, answers: Sequence[str] = ANSWERS, temperature: float = 1.0):
+        if temperature <= 0:
+            raise ValueError(f"a temperature is above 0, not {temperature}")
+        self.model, self.prepare, self.answers, self.temperature = model.eval(), prepare, tuple(answers), temperature
+
+    @classmethod
+    def load(cls, name: str, slug: str = "03-training") -> Predictor:
+        """From a checkpoint of lab 03: "product", "cross-attention", "readers" … BadFile if it is missing or damaged."""
+        checkpoint = load(slug, name)
+        model, prepare = from_config(checkpoint.config)
+        checkpoint.into(model)
+        return cls(model, prepare, checkpoint.config["answers"])
+
+    def many(self, images: Sequence[np.ndarray], questions: Sequence[str]) -> list[Answer]:
+        """One answer for each pair; BadInput names the first pair that cannot be answered, before anything is computed."""
+        if len(images) != len(questions):
+            wrong = f"{len(images)} ≠ {len(questions)}"
+            raise BadInput(say(f"图像和问题数目不同：{wrong}", f"pictures and questions differ in number: {wrong}"))
+        if not len(images):
+            return []
+        ready = []
+        for i, (image, question) in enumerate(zip(images, questions, strict=True)):
+            try:
+                ready.append(self.prepare.one(image, question))
+            except BadInput as error:
+                raise BadInput(say(f"第 {i} 个：{error}", f"item {i}: {error}")) from None
+        image, ids, mask = (torch.cat(parts) for parts in zip(*ready, strict=True))
+        with torch.inference_mode():
+            probabilities = (self.model(image, ids, mask) / self.temperature).softmax(1)
+        best = probabilities.argmax(1).tolist()
+        return [Answer(self.answers[k], float(p[k]), p) for k, p in zip(best, probabilities, strict=True)]
+
+    def one(self, image: np.ndarray, question: str) -> Answer:
+        """A picture (SIZE, SIZE, 3) uint8 and a question."""
+        ready = self.prepare.one(image, question)
+        with torch.inference_mode():
+            probabilities = (self.model(*ready) / self.temperature).softmax(1)[0]
+        best = int(probabilities.argmax())
+        return Answer(self.answers[best], float(probabilities[best]), probabilities)
+
+
+def calibration_error(confidence: Tensor, correct: Tensor, bins: int = 10) -> tuple[float, Tensor]:
+    """Expected calibration error (Guo et al. 2017, https://arxiv.org/abs/1706.04599), with bins of equal width.
+
+    confidence (N,) 0 … 1, correct (N,) bool → Σ (n_b / N) |accuracy_b - confidence_b|, and a table (bins, 3) of share of
+    the samples, mean confidence, accuracy (zeros where a bin is empty).
+    """
+    which = (confidence * bins).long().clamp(0, bins - 1)
+    table = torch.zeros(bins, 3)
+    for k in range(bins):
+        inside = which == k
+        if inside.any():
+            values = (inside.float().mean(), confidence[inside].mean(), correct[inside].float().mean())
+            table[k] = torch.stack(values)
+    return float((table[:, 0] * (table[:, 2] - table[:, 1]).abs()).sum()), table
+
+
+def fit_temperature(logits: Tensor, answer: Tensor, steps: int = 50) -> float:
+    """The temperature T > 0 for which the cross-entropy of softmax(logits / T) is lowest: (N, 8), (N,) → T.
+
+    One number, so accuracy stays as it is. Fit it on data that the model was not trained on.
+    """
+    logits, logarithm = logits.detach().clone(), torch.zeros((), requires_grad=True)
+    optimiser = torch.optim.LBFGS([logarithm], lr=0.5, max_iter=steps, line_search_fn="strong_wolfe")
+
+    def closure() -> Tensor:
+        optimiser.zero_grad()
+        loss = F.cross_entropy(logits / logarithm.exp(), answer)
+        loss.backward()
+        return loss
+
+    with torch.enable_grad():
+        optimiser.step(closure)
+    return float(logarithm.detach().exp())

@@ -91,11 +91,11 @@ by_truth = np.mean([truth.score(truth.Ask("caption", "en"), a, s).true for a, s 
 print(f"exact match {run.record('exact.oracle', exact):.2f}, truth score {by_truth:.2f}")
 assert by_truth == 1 and exact < 0.48
 # %% [markdown] lang="zh" ids="vqa-accuracy"
-# ## VQA 准确率：十个人，三票满分
+# ## VQA 准确率：十个人，几票就够
 #
 # [VQA](https://arxiv.org/abs/1505.00468) 给每题收 10 个人的答案。[官方评测](https://visualqa.org/evaluation.html)轮流去掉一人，对其余 9 人算 $\min(n/3,1)$，再平均；图省事的写法是直接对 10 人算。两者不同：
 # %% [markdown] lang="en" ids="vqa-accuracy"
-# ## VQA accuracy: ten people, three votes are enough
+# ## VQA accuracy: ten people, and a few votes are enough
 #
 # [VQA](https://arxiv.org/abs/1505.00468) has ten people's answers to each question. [The official evaluation](https://visualqa.org/evaluation.html) leaves out each person in turn, scores $\min(n/3,1)$ against the other nine, and averages; the lazy form scores against all ten. They differ:
 # %%
@@ -150,11 +150,11 @@ assert run.recorded["vqa.vertical"] - run.recorded["vqa.mirrored"] < 0.25
 # %% [markdown] lang="zh" ids="vqa-lesson"
 # ### 读数
 #
-# 十票里三票满分，是为了容忍多种说法：第二种真话从多数匹配的几乎 0 分提到 {= run.spread("vqa.vertical") =}。代价是常见的错误也得分：假话得 {= run.spread("vqa.mirrored") =}。**VQA 准确率量的是“像不像人会说的”，人错在哪里，它就奖励哪里。**
+# 十票里三票得 0.9、四票满分，是为了容忍多种说法：第二种真话从多数匹配的几乎 0 分提到 {= run.spread("vqa.vertical") =}。代价是常见的错误也得分：假话得 {= run.spread("vqa.mirrored") =}。**VQA 准确率量的是“像不像人会说的”，人错在哪里，它就奖励哪里。**
 # %% [markdown] lang="en" ids="vqa-lesson"
 # ### Reading it
 #
-# Three votes of ten are enough so that several ways of saying it are accepted: the second truth rises from next to 0 (most common answer) to {= run.spread("vqa.vertical") =}. The price is that common errors score too: the falsehood gets {= run.spread("vqa.mirrored") =}. **VQA accuracy measures “what a person might say”; where people err, it rewards the error.**
+# Three votes of ten score 0.9 and four score 1, so that several answers are accepted: the second truth rises from next to 0 (most common answer) to {= run.spread("vqa.vertical") =}. The price is that common errors score too: the falsehood gets {= run.spread("vqa.mirrored") =}. **VQA accuracy measures “what a person might say”; where people err, it rewards the error.**
 # %% [markdown] lang="zh" ids="cider"
 # ## CIDEr：流利的假话
 #
@@ -268,13 +268,13 @@ print("silence  ", silent)
 # %% [markdown] lang="zh" ids="caption-lesson"
 # ### 读数
 #
-# 方向说反的假话保住了真话 CIDEr-D 的 {= run.spread("cider.swapped") =}，CHAIR 给它 0（最好）；换句式的真话只剩 {= run.spread("cider.words") =}。中文只差一个字，英文差一两个词，共同的 $n$-gram 还是大多数。沉默者的 CHAIR 也是满分，所以要同时报召回。
+# 方向说反的假话保住了真话 CIDEr-D 的 {= run.spread("cider.swapped") =}，CHAIR 给它 0（最好）；换句式的真话只剩 {= run.spread("cider.words") =}。中文只差一个字，英文只差一个词，共同的 $n$-gram 还是大多数。沉默者的 CHAIR 也是满分，所以要同时报召回。
 #
 # 我们的真值分也有盲区：它按固定句式读描述，换句式的真话它读不懂，记作错。**能判真假的程序只懂它懂的话**；真实数据上换成模型裁判，问题变成裁判懂不懂图。
 # %% [markdown] lang="en" ids="caption-lesson"
 # ### Reading it
 #
-# The reversed falsehood keeps {= run.spread("cider.swapped") =} of the true caption's CIDEr-D, and CHAIR gives it 0, the best there is; the truth in other words keeps {= run.spread("cider.words") =}. In Chinese a single character differs, in English a word or two: most $n$-grams are shared. Silence has a perfect CHAIR as well, so report the recall with it.
+# The reversed falsehood keeps {= run.spread("cider.swapped") =} of the true caption's CIDEr-D, and CHAIR gives it 0, the best there is; the truth in other words keeps {= run.spread("cider.words") =}. In Chinese a single character differs, in English a single word: most $n$-grams are shared. Silence has a perfect CHAIR as well, so report the recall with it.
 #
 # Our truth score has a blind spot of its own: it reads captions of a fixed form, cannot read the truth in other words, and counts it wrong. **A program that judges truth knows only the language that it knows**; with a model as judge, on real data, the question becomes whether the judge can see.
 # %% [markdown] lang="zh" ids="retrieval"
@@ -341,10 +341,10 @@ for k, how in enumerate(("truth", "index")):
 ax.axhline(run.recorded["retrieval.oracle"], color=plots.INK, linestyle=":", linewidth=1)
 #zh> ax.set(xlabel="候选数", ylabel="R@1", ylim=(0, 1.05))
 #zh> for x, y, name, c in ((600, 0.9, "凡是真的都算对", plots.BLUE), (220, 0.45, "只认同一下标", plots.ORANGE), (50, 0.12, "全知者，同一下标，600 条", plots.INK)): ax.text(x, y, name, color=c, ha="right" if x == 600 else "left")
-#zh> plots.show(fig, "同一个 CLIP 的 R@1 随候选数下降：只认同一下标时从六成多掉到一成，低于全知者的那条虚线；凡是真的都算对时只掉到七成多。")
+#zh> plots.show(fig, "同一个 CLIP 的 R@1 随候选数下降：只认同一下标时一路掉到一成上下，低于全知者的那条虚线；凡是真的都算对时高得多，掉得也少。")
 #en> ax.set(xlabel="candidates", ylabel="R@1", ylim=(0, 1.05))
 #en> for x, y, name, c in ((600, 0.9, "all that is true counts", plots.BLUE), (220, 0.45, "the same index only", plots.ORANGE), (50, 0.12, "all-knowing, same index, 600", plots.INK)): ax.text(x, y, name, color=c, ha="right" if x == 600 else "left")
-#en> plots.show(fig, "R@1 of one CLIP falls as candidates are added: from about two thirds to a tenth, below the dotted line of the all-knowing model, if only the same index counts; to about three quarters if all that is true counts.")
+#en> plots.show(fig, "R@1 of one CLIP falls as candidates are added: to a tenth or less, below the dotted line of the all-knowing model, if only the same index counts; it stays far higher if all that is true counts.")
 # %% [markdown] lang="zh" ids="retrieval-lesson"
 # ### 读数
 #
@@ -450,11 +450,11 @@ ax.set(ylim=(0.2, 1.05), xlim=(-0.2, 3.2))
 # %% [markdown] lang="zh" ids="contamination"
 # ## 污染：背下测试集的模型
 #
-# 先看不小心的污染。[实验三](03-training.ipynb)用 2,000 个题块训练、300 个题块测试，种子不同，“所以不重合”。图像的像素确实没有一张相同。布局呢？
+# 先看不小心的污染。像[实验三](03-training.ipynb)那样的问答，随手一分：2,000 个题块训练，300 个题块测试，种子不同，“所以不重合”。图像的像素确实没有一张相同。布局呢？
 # %% [markdown] lang="en" ids="contamination"
 # ## Contamination: a model that memorised the test
 #
-# First the accidental kind. Draw 2,000 blocks of questions to train on and 300 to test on, as one would for [lab 3](03-training.ipynb), with different seeds, “so they do not overlap”. No two pictures share their pixels. And the layouts?
+# First the accidental kind. For questions like those of [lab 3](03-training.ipynb), divide without much thought: 2,000 blocks to train on, 300 to test on, different seeds, “so they do not overlap”. No two pictures share their pixels. And the layouts?
 # %%
 def layout(scene):
     return frozenset(scene.placed)
@@ -562,11 +562,11 @@ for k, name in enumerate(("test", "redrawn", "new")):
 # %% [markdown] lang="zh" ids="encoder-overlap"
 # ### 编码器见过吗
 #
-# 小 LLaVA 的图像编码器来自实验五，训练它的图也算“见过”。实验六因此沿用实验五的划分，而且按**家族**分：一个布局和它换位、换色、换形的三个变体总在同一份里。要是各分各的，会怎样？
+# 小 LLaVA 冻结的图像编码器也是训练出来的，训练它的图也算“见过”。[实验六](06-bridging.ipynb)因此沿用实验五的划分，而且按**家族**分：一个布局和它换位、换色、换形的三个变体总在同一份里。要是各分各的，会怎样？
 # %% [markdown] lang="en" ids="encoder-overlap"
 # ### Had the encoder seen them?
 #
-# The small LLaVA's picture encoder comes from lab 5, and the pictures that trained it count as seen. Lab 6 therefore keeps lab 5's division, made by **family**: a layout and its three variants with places, colours or shapes exchanged are always in one part. What if each lab had divided for itself?
+# A small LLaVA's frozen picture encoder was trained as well, and the pictures that trained it count as seen. [Lab 6](06-bridging.ipynb) therefore keeps lab 5's division, made by **family**: a layout and its three variants with places, colours or shapes exchanged are always in one part. What if each lab had divided for itself?
 # %%
 encoder_saw = {layout(scene) for family in contrastive.split()["train"] for scene in family}
 every = truth.layouts()
@@ -601,11 +601,11 @@ assert blind["picture"] > max(blind["grey"], blind["shuffled"], blind["question"
 # %% [markdown] lang="zh" ids="blind-lesson"
 # ### 读数
 #
-# 给图 {= run.spread("blind.picture") =}，灰图 {= run.spread("blind.grey") =}，别题的图 {= run.spread("blind.shuffled") =}，只看问题 {= run.spread("blind.question") =}。后三个都在四选一的 0.25 上下，说明这份卷子答不出来就是答不出来；给图减灰图，就是 [MMStar](../principles/evaluation.md#blind-baselines) 说的多模态增益。换一份有偏的卷子（“香蕉是什么颜色”），后三个会先涨上去，总分里看不出来。
+# 给图 {= run.spread("blind.picture") =}，灰图 {= run.spread("blind.grey") =}，别题的图 {= run.spread("blind.shuffled") =}，只看问题 {= run.spread("blind.question") =}。后三个都不比四选一的 0.25 高多少（记忆里没有的问法算错，所以还会更低）：这份卷子不看图就答不出来；给图减灰图，就是 [MMStar](../principles/evaluation.md#blind-baselines) 说的多模态增益。换一份有偏的卷子（“香蕉是什么颜色”），后三个会先涨上去，总分里看不出来。
 # %% [markdown] lang="en" ids="blind-lesson"
 # ### Reading it
 #
-# With the picture {= run.spread("blind.picture") =}, grey {= run.spread("blind.grey") =}, another's picture {= run.spread("blind.shuffled") =}, question only {= run.spread("blind.question") =}. The last three are near the 0.25 of four choices: nothing in this paper can be had without looking. Picture minus grey is the multimodal gain of [MMStar](../principles/evaluation.md#blind-baselines). On a biased paper (“what colour is the banana?”) the last three rise first, and the total does not show it.
+# With the picture {= run.spread("blind.picture") =}, grey {= run.spread("blind.grey") =}, another's picture {= run.spread("blind.shuffled") =}, question only {= run.spread("blind.question") =}. The last three are hardly above the 0.25 of four choices, or below it (a wording that is not in memory counts as wrong): nothing in this paper can be had without looking. Picture minus grey is the multimodal gain of [MMStar](../principles/evaluation.md#blind-baselines). On a biased paper (“what colour is the banana?”) the last three rise first, and the total does not show it.
 # %% [markdown] lang="zh" ids="best-of-k"
 # ## 挑最好的一次
 #

@@ -1,0 +1,54 @@
+"""What the labs claim of themselves: means over the seeds in data/results, against goals set beforehand."""
+
+import json
+from statistics import mean
+
+import pytest
+
+from tools import notebook_stamps as stamps
+from tools.notebook_source import ROOT, read, sources
+
+AT_LEAST, AT_MOST = "at least", "at most"
+GOALS = [
+    ("02-feature-extraction", "test.text", AT_MOST, 0.50),  # the ceilings that are proved
+    ("02-feature-extraction", "test.image", AT_MOST, 0.50),
+    ("02-feature-extraction", "test.concat", AT_MOST, 0.75),
+    ("02-feature-extraction", "test.product", AT_LEAST, 0.90),
+    ("03-training", "seen.text", AT_MOST, 0.50),
+    ("03-training", "seen.image", AT_MOST, 0.50),
+    ("03-training", "seen.concat", AT_MOST, 0.75),
+    ("03-training", "seen.product", AT_LEAST, 0.95),
+    ("03-training", "heldout.readers", AT_LEAST, 0.90),
+    ("03-training", "match.scratch", AT_MOST, 0.60),
+    ("03-training", "match.aligned", AT_LEAST, 0.85),
+    ("05-contrastive", "zeroshot.zh", AT_LEAST, 0.97),
+    ("05-contrastive", "zeroshot.en", AT_LEAST, 0.97),
+    ("05-contrastive", "swap.apart.places", AT_MOST, 0.17),
+    ("05-contrastive", "swap.late.places", AT_LEAST, 0.60),
+    ("07-three-modalities", "test.three", AT_LEAST, 0.90),
+    ("07-three-modalities", "test.best-two", AT_MOST, 0.55),
+]
+
+
+@pytest.mark.parametrize(("slug", "figure", "side", "goal"), GOALS)
+def test_the_mean_over_seeds_reaches_its_goal(slug, figure, side, goal):
+    values = stamps.results(slug)["figures"][figure]
+    assert len(values) >= 3
+    assert mean(values) >= goal if side == AT_LEAST else mean(values) <= goal, values
+
+
+def test_the_ranking_turns_round_on_unseen_combinations():
+    figures = stamps.results("03-training")["figures"]
+    for product, readers in zip(figures["heldout.product"], figures["heldout.readers"], strict=True):
+        assert readers > product + 0.1
+
+
+@pytest.mark.parametrize("path", sources(), ids=lambda path: path.stem)
+def test_results_and_notebooks_are_up_to_date(path):
+    assert stamps.stale(path) is None
+
+
+@pytest.mark.parametrize("path", sources(), ids=lambda path: path.stem)
+def test_a_checkpoint_says_what_it_was_made_from(path):
+    for beside in sorted((ROOT / "mmlab" / "checkpoints").glob(f"{path.stem}-*.json")):
+        assert json.loads(beside.read_text("utf-8"))["source"] == stamps.results_stamp(read(path)), beside.name
