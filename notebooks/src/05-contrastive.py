@@ -247,8 +247,8 @@ for ax, shown, name in zip(axes, (new(), models["apart"], models["families"]), n
         ax.axhline(edge, color="white", linewidth=0.8)
         ax.axvline(edge, color="white", linewidth=0.8)
     plots.bare(ax, name)
-#zh> plots.show(fig, "三个 12 × 12 的概率矩阵：训练前没有结构；apart 只亮出 4 × 4 的方块；families 在方块里亮出对角线。")
-#en> plots.show(fig, "Three 12 × 12 matrices of probabilities: no structure before training; apart lights up 4 × 4 squares; families lights up the diagonal inside them.")
+#zh> plots.show(fig, "三个 12 × 12 的概率矩阵：训练前没有结构；apart 只亮出 4 × 4 的方块；families 开始在前两个方块里分出对角线，第三个还很平。")
+#en> plots.show(fig, "Three 12 × 12 matrices of probabilities: no structure before training; apart lights up 4 × 4 squares; families begins to tell the diagonal apart inside the first two, while the third stays nearly flat.")
 # %% [markdown] lang="zh" ids="retrieval duplicates"
 # ## 检索：R@1 与 R@5
 #

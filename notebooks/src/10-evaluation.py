@@ -601,11 +601,11 @@ assert blind["picture"] > max(blind["grey"], blind["shuffled"], blind["question"
 # %% [markdown] lang="zh" ids="blind-lesson"
 # ### 读数
 #
-# 给图 {= run.spread("blind.picture") =}，灰图 {= run.spread("blind.grey") =}，别题的图 {= run.spread("blind.shuffled") =}，只看问题 {= run.spread("blind.question") =}。后三个都不比四选一的 0.25 高多少（记忆里没有的问法算错，所以还会更低）：这份卷子不看图就答不出来；给图减灰图，就是 [MMStar](../principles/evaluation.md#blind-baselines) 说的多模态增益。换一份有偏的卷子（“香蕉是什么颜色”），后三个会先涨上去，总分里看不出来。
+# 给图 {= run.spread("blind.picture") =}，灰图 {= run.spread("blind.grey") =}，别题的图 {= run.spread("blind.shuffled") =}，只看问题 {= run.spread("blind.question") =}。后三个和瞎猜差不多（颜色、形状四选一，方位题的选项更多）：这份卷子不看图就答不出来；给图减灰图，就是 [MMStar](../principles/evaluation.md#blind-baselines) 说的多模态增益。换一份有偏的卷子（“香蕉是什么颜色”），后三个会先涨上去，总分里看不出来。
 # %% [markdown] lang="en" ids="blind-lesson"
 # ### Reading it
 #
-# With the picture {= run.spread("blind.picture") =}, grey {= run.spread("blind.grey") =}, another's picture {= run.spread("blind.shuffled") =}, question only {= run.spread("blind.question") =}. The last three are hardly above the 0.25 of four choices, or below it (a wording that is not in memory counts as wrong): nothing in this paper can be had without looking. Picture minus grey is the multimodal gain of [MMStar](../principles/evaluation.md#blind-baselines). On a biased paper (“what colour is the banana?”) the last three rise first, and the total does not show it.
+# With the picture {= run.spread("blind.picture") =}, grey {= run.spread("blind.grey") =}, another's picture {= run.spread("blind.shuffled") =}, question only {= run.spread("blind.question") =}. The last three are what guessing gives (four choices for colour and shape, more for relations): nothing in this paper can be had without looking. Picture minus grey is the multimodal gain of [MMStar](../principles/evaluation.md#blind-baselines). On a biased paper (“what colour is the banana?”) the last three rise first, and the total does not show it.
 # %% [markdown] lang="zh" ids="best-of-k"
 # ## 挑最好的一次
 #
