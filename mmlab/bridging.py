@@ -24,6 +24,7 @@ from .scenes import LANGUAGES, Placed, Scene, captions, draw, word
 from .text import Vocabulary
 
 SLUG = "06-bridging"
+TURNS = (*truth.KINDS, "caption")  # the kinds in turn: the hardest twice
 IGNORE = -100  # a label that cross-entropy passes over
 ROOM = 16  # places before the question: for picture tokens, or in text training for a context
 ANSWER_LENGTH = 12  # tokens: the longest caption has 11, and <eos>
@@ -60,7 +61,7 @@ def questions(scenes: Sequence[Scene], n: int, rng: np.random.Generator) -> Ques
     asks, answers, picture = [], [], []
     aligned = [i for i, scene in enumerate(scenes) if truth.aligned(scene)]
     for k in range(n):
-        kind, lang = truth.KINDS[k % 5], LANGUAGES[k // 5 % 2]
+        kind, lang = TURNS[k % len(TURNS)], LANGUAGES[k // len(TURNS) % 2]
         i = aligned[rng.integers(len(aligned))] if kind == "relation" else int(rng.integers(len(scenes)))
         ask, answer = truth.draw_ask(scenes[i], kind, lang, rng)
         asks.append(ask)
@@ -196,10 +197,10 @@ class Decoder(nn.Module):
         self.norm = nn.LayerNorm(width)
         nn.init.normal_(self.embed.weight, std=0.1)
 
-    def read(self, notes: Tensor) -> Tensor:
-        """Notes (B, P, 4) of words → prefix (B, P, D): each note becomes one vector, the sum of its words'. 0 adds
-        nothing."""
-        return (self.embed(notes) * (notes != 0)[..., None]).sum(2) / 2
+    def read(self, tables: Tensor) -> Tensor:
+        """Tables (B, P, W) of words → prefix (B, P, D): each cell becomes one vector, the sum of its words'. An empty
+        cell is 0."""
+        return (self.embed(tables) * (tables != 0)[..., None]).sum(2)
 
     def forward(self, ids: Tensor, prefix: Tensor | None = None, prefix_mask: Tensor | None = None) -> Tensor:
         """ids (B, L) int64, filled up on the right → logits (B, L, V): at t, for the token after t.
@@ -457,32 +458,25 @@ def grade(replies: Sequence[str], asked: Questions, scenes: Sequence[Scene]) -> 
 
 
 class Reading(NamedTuple):
-    """Text for the decoder: notes on a scene, and a question with its answer. No pictures."""
+    """Text for the decoder: a table of words for a scene, and a question with its answer. No pictures."""
 
-    notes: Tensor  # (n, P, 4) int64: P notes of 4 words; 0 where there is none
+    tables: Tensor  # (n, 4, 4) int64: four cells of the scene's grid, row by row, each of four words; 0 if it is empty
     asks: list[truth.Ask]
     answers: list[str]
     scenes: list[Scene]
 
 
-def note(vocabulary: Vocabulary, placed: Placed, lang: str) -> list[int]:
-    """The ids of four words on a thing: colour, shape, which side, which height."""
-    side, height = "left" if placed.col == 0 else "right", "above" if placed.row == 0 else "below"
-    return [vocabulary.encode(word(name, lang))[0] for name in (*placed.thing, side, height)]
-
-
 def reading(
-    vocabulary: Vocabulary, layouts: Sequence[Scene], n: int, rng: np.random.Generator, count: int = 4, without: float = 0.1
+    vocabulary: Vocabulary, layouts: Sequence[Scene], n: int, rng: np.random.Generator, without: float = 0.1
 ) -> Reading:
-    """n questions about scenes of which the decoder gets `count` notes, each on one of the two things, in Chinese or
-    English; both things occur. A share `without` has no notes."""
+    """n questions about scenes that are written down as tables: in the cell of a thing stand its colour and shape, in
+    Chinese and English. A share `without` of the tables is empty."""
     asked = questions(layouts, n, rng)
     scenes = [layouts[i] for i in asked.picture]
-    notes = np.zeros((n, count, 4), np.int64)
-    for row, scene in zip(notes, scenes, strict=True):
+    tables = np.zeros((n, 4, 4), np.int64)
+    for table, scene in zip(tables, scenes, strict=True):
         if rng.random() < without:
             continue
-        which = rng.permutation(np.arange(count) % 2)
-        for slot, i in enumerate(which):
-            row[slot] = note(vocabulary, scene.placed[i], LANGUAGES[rng.integers(2)])
-    return Reading(torch.from_numpy(notes), asked.asks, asked.answers, scenes)
+        for thing, row, col in scene.placed:
+            table[2 * row + col] = [vocabulary.ids[word(name, lang)] for lang in LANGUAGES for name in thing]
+    return Reading(torch.from_numpy(tables), asked.asks, asked.answers, scenes)

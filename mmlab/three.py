@@ -112,12 +112,14 @@ class ThreeSenses(nn.Module):
         size: int = 32,
         mels: int = audio.N_MELS,
         answers: int = len(ANSWERS),
+        heads: int = 4,
     ):
         super().__init__()
         if fuse not in FUSIONS:
             raise ValueError(f"fuse is one of {FUSIONS}, not {fuse!r}")
         self.config: dict[str, Any] = {
             "vocabulary": vocabulary, "fuse": fuse, "dim": dim, "size": size, "mels": mels, "answers": answers,
+            "heads": heads,
         }  # fmt: skip
         self.fuse = fuse
         self.image = CellEncoder(dim, size)
@@ -128,7 +130,7 @@ class ThreeSenses(nn.Module):
             self.read = nn.Linear((self.image.tokens + 2) * dim, answers)
         else:
             self.query = nn.Linear(2 * dim, dim)
-            self.look = Attention(dim, heads=1)
+            self.look = Attention(dim, heads)
             self.found, self.asked = nn.Linear(dim, dim), nn.Linear(dim, dim)
             self.read = nn.Sequential(nn.Linear(2 * dim, dim), nn.ReLU(), nn.Linear(dim, answers))
 

@@ -272,10 +272,10 @@ ax.invert_yaxis()
 handles = ax.get_legend_handles_labels()[0]
 #zh> ax.set(xlabel="测试准确率（几个种子的均值 ± 标准差）")
 #zh> fig.legend(handles, ["见过的组合", "没见过的组合"], loc="outside upper center", ncols=2)
-#zh> plots.show(fig, "十一个模型的测试准确率。见过的组合上，乘积、交叉注意力和三个读取式模型都接近 1；没见过的组合上，只有两个蒙眼读者仍接近 1，乘积掉得最多。")
+#zh> plots.show(fig, "十一个模型的测试准确率。见过的组合上，乘积、交叉注意力和三个读取式模型都接近 1；没见过的组合上，两个蒙眼读者最高，乘积从接近 1 掉到一半上下。")
 #en> ax.set(xlabel="test accuracy (mean ± std over seeds)")
 #en> fig.legend(handles, ["seen combinations", "unseen combinations"], loc="outside upper center", ncols=2)
-#en> plots.show(fig, "Test accuracy of eleven models. On seen combinations product, cross-attention and the three that read are near 1; on unseen ones only the two half-blind readers stay near 1, and the product falls furthest.")
+#en> plots.show(fig, "Test accuracy of eleven models. On seen combinations product, cross-attention and the three that read are near 1; on unseen ones the two half-blind readers are highest, and the product falls from nearly 1 to about a half.")
 # %% [markdown] lang="zh" ids="result"
 # ### 读这张表
 #

@@ -1,6 +1,7 @@
 """The VQA lab's module: what is held out stays out, additive models stay additive, readers are half blind, predictions
 do not depend on company, calibration against a second computation."""
 
+import importlib
 import json
 import subprocess
 import sys
@@ -146,8 +147,8 @@ def test_training_learns_and_repeats(small):
     for _ in range(2):
         torch.manual_seed(0)
         model = vqa.build("readers", len(prepare.vocabulary))
-        runs.append(vqa.train(model, data, steps=60, batch=64, seed=1).losses)
-    assert runs[0] == runs[1] and np.mean(runs[0][-5:]) < 0.8 * np.mean(runs[0][:5])
+        runs.append(vqa.train(model, data, steps=30, batch=64, seed=1).losses)
+    assert runs[0] == runs[1] and np.mean(runs[0][-5:]) < 0.9 * np.mean(runs[0][:5])
 
 
 def test_matching_blocks_use_the_same_words():
@@ -171,7 +172,7 @@ def test_matcher_scores_pairs_and_ignores_padding():
     assert similarity.shape == (12, 12) and similarity.abs().max() <= 1 + 1e-5
     by_hand = (words[3][pairs.mask[3]] @ found[5].T).amax(1).mean()  # caption 3 with picture 5
     assert torch.allclose(similarity[5, 3], by_hand, atol=1e-5)
-    *crossed, fits = vqa.cross(found, words, pairs.mask)
+    *_, fits = vqa.cross(found, words, pairs.mask)
     assert fits.tolist() == [True, False, False, True] * 6
     noise = words + (~pairs.mask)[..., None] * torch.randn_like(words)
     assert torch.allclose(model.fits(found, words, pairs.mask), model.fits(found, noise, pairs.mask), atol=1e-5)
@@ -268,15 +269,13 @@ def test_temperature_finds_the_one_that_was_hidden(hidden, seed):
     assert abs(vqa.fit_temperature(hidden * logits, answer) / hidden - 1) < 0.12
 
 
-def test_two_processes_have_the_losses_of_one():
+def test_two_processes_have_the_losses_of_one(monkeypatch):
     script = ROOT / "notebooks" / "train_vqa.py"
-    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
-    outputs = []
-    for start in ([sys.executable], launch):
-        done = subprocess.run([*start, str(script), "--steps", "6"], capture_output=True, text=True, timeout=300)
-        assert done.returncode == 0, done.stderr[-2000:]
-        outputs.append(json.loads(done.stdout.splitlines()[-1]))
-    one, two = outputs
-    assert (one["processes"], two["processes"]) == (1, 2)
-    assert np.allclose(one["losses"]["plain"], two["losses"]["plain"], atol=1e-4)
-    assert one["losses"]["plain"][0] != one["losses"]["plain"][-1]
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", str(script)]
+    done = subprocess.run([*launch, "--steps", "6"], capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr[-2000:]
+    two = json.loads(done.stdout.splitlines()[-1])
+    monkeypatch.syspath_prepend(str(script.parent))
+    one = importlib.import_module("train_vqa").losses(steps=6)
+    assert two["processes"] == 2 and np.allclose(one, two["losses"]["plain"], atol=1e-4)
+    assert len(set(one)) == 6
