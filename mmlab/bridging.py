@@ -26,6 +26,7 @@ from .text import Vocabulary
 SLUG = "06-bridging"
 TURNS = (*truth.KINDS, "caption")  # the kinds in turn: the hardest twice
 IGNORE = -100  # a label that cross-entropy passes over
+PICTURE_TOKENS = 16  # at most
 ROOM = 16  # places before the question: for picture tokens, or in text training for a context
 ANSWER_LENGTH = 12  # tokens: the longest caption has 11, and <eos>
 
@@ -300,6 +301,7 @@ class QFormer(nn.Module):
     def __init__(self, picture_width: int, queries: int, tokens: int, width: int = 64, layers: int = 2, heads: int = 4):
         super().__init__()
         self.queries = nn.Parameter(0.3 * torch.randn(queries, width))
+        self.seat = nn.Parameter(0.5 * torch.randn(PICTURE_TOKENS, picture_width))
         self.embed = nn.Embedding(tokens, width)
         self.place = nn.Parameter(0.02 * torch.randn(ROOM + 2, width))
         self.before = nn.ModuleList(nn.LayerNorm(width) for _ in range(layers))
@@ -334,6 +336,8 @@ class QFormer(nn.Module):
         batch = len(picture if picture is not None else ids)  # type: ignore[arg-type]
         k = len(self.queries)
         x = self.queries.expand(batch, -1, -1)
+        if picture is not None:
+            picture = picture + self.seat[: picture.shape[1]]
         mask = None
         if ids is not None:
             x = torch.cat([x, self.embed(ids) + self.place[: ids.shape[1]]], 1)
@@ -362,10 +366,55 @@ class QueryBridge(nn.Module):
         return self.out(self.qformer(picture)[0])
 
 
-def contrastive_scores(queries: Tensor, words: Tensor) -> Tensor:
-    """ITC of BLIP-2: queries (B, K, D), one vector for each text (C, D) → (B, C), the best cosine over the queries."""
-    best = torch.einsum("bkd,cd->bck", F.normalize(queries, dim=-1), F.normalize(words, dim=-1))
-    return best.amax(-1)
+class Alignment(nn.Module):
+    """The first stage of BLIP-2: a Q-Former learns from pictures and captions, without the language model.
+
+    Three losses, told apart by who may look at whom (`QFormer.mask`): ITC, which caption belongs to which picture; ITM,
+    does this caption belong to this picture; ITG, say the caption.
+    """
+
+    def __init__(self, qformer: QFormer):
+        super().__init__()
+        self.qformer = qformer
+        self.log_scale = nn.Parameter(torch.tensor(2.5))
+        self.match = nn.Linear(qformer.queries.shape[1], 2)
+
+    def scores(self, queries: Tensor, words: Tensor) -> Tensor:
+        """queries (B, K, D), a vector for each caption (C, D) → (B, C): the best of K cosines, times the scale."""
+        pairs = torch.einsum("bkd,cd->bck", F.normalize(queries, dim=-1), F.normalize(words, dim=-1))
+        return pairs.amax(-1) * self.log_scale.exp()
+
+    def contrast(self, picture: Tensor, ids: Tensor) -> tuple[Tensor, Tensor]:
+        """ITC: picture (B, N, D_picture), captions (B, L) beginning with <bos> → loss, scores (B, B)."""
+        queries, words = self.qformer(picture, ids, "contrast")
+        scores = self.scores(queries, words[:, 0])
+        target = torch.arange(len(ids))
+        return (F.cross_entropy(scores, target) + F.cross_entropy(scores.T, target)) / 2, scores
+
+    def matching(self, picture: Tensor, ids: Tensor, scores: Tensor) -> Tensor:
+        """ITM: each picture with its own caption (yes) and with a wrong one (no) that ITC likes: the more it does, the
+        likelier it is drawn."""
+        weights = scores.detach().softmax(1).masked_fill(torch.eye(len(ids), dtype=torch.bool), 0) + 1e-6
+        wrong = torch.multinomial(weights, 1)[:, 0]
+        queries, _ = self.qformer(torch.cat([picture, picture]), torch.cat([ids, ids[wrong]]), "match")
+        target = torch.cat([torch.ones(len(ids), dtype=torch.int64), torch.zeros(len(ids), dtype=torch.int64)])
+        return F.cross_entropy(self.match(queries).mean(1), target)
+
+    def telling(self, picture: Tensor, ids: Tensor) -> Tensor:
+        """ITG: the next word of the caption, from the queries and the words before it."""
+        _, words = self.qformer(picture, ids, "generate")
+        logits = F.linear(words[:, :-1], self.qformer.embed.weight)
+        target = ids[:, 1:].masked_fill(ids[:, 1:] == 0, IGNORE)
+        return F.cross_entropy(logits.transpose(1, 2), target, ignore_index=IGNORE)
+
+
+def told(vocabulary: Vocabulary, scenes: Sequence[Scene], rng: np.random.Generator) -> Tensor:
+    """One true caption of each scene, languages in turn: ids (n, L) of `<bos> caption <eos>`."""
+    lines = []
+    for k, scene in enumerate(scenes):
+        options = captions(scene, LANGUAGES[k % 2])
+        lines.append(options[rng.integers(len(options))])
+    return torch.from_numpy(text.pad([vocabulary.encode(line, begin=True, end=True) for line in lines])[0])
 
 
 # ---- the whole model --------------------------------------------------------------------------------------------------
