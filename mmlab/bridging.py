@@ -20,14 +20,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from . import checkpoints, contrastive, encoders, text, truth
-from .scenes import LANGUAGES, Placed, Scene, captions, draw, word
+from .scenes import LANGUAGES, Scene, captions, draw, word
 from .text import Vocabulary
 
 SLUG = "06-bridging"
 TURNS = (*truth.KINDS, "caption")  # the kinds in turn: the hardest twice
 IGNORE = -100  # a label that cross-entropy passes over
 PICTURE_TOKENS = 16  # at most
-ROOM = 16  # places before the question: for picture tokens, or in text training for a context
+ROOM = 16  # places before the question, for what the decoder is given to answer from
 ANSWER_LENGTH = 12  # tokens: the longest caption has 11, and <eos>
 
 
@@ -133,12 +133,6 @@ def prompts(vocabulary: Vocabulary, asked: Sequence[str]) -> tuple[Tensor, Tenso
     return torch.from_numpy(ids), torch.from_numpy(mask.sum(1))
 
 
-def contexts(vocabulary: Vocabulary, lines: Sequence[str]) -> tuple[Tensor, Tensor]:
-    """Texts → ids (B, P), filled up on the left, and mask (B, P), True where a token is; P <= ROOM."""
-    ids, mask = text.pad([vocabulary.encode(line)[-ROOM:][::-1] for line in lines])
-    return torch.from_numpy(ids[:, ::-1].copy()), torch.from_numpy(mask[:, ::-1].copy())
-
-
 # ---- the parts of a Transformer ---------------------------------------------------------------------------------------
 
 
@@ -203,28 +197,21 @@ class Decoder(nn.Module):
         cell is 0."""
         return (self.embed(tables) * (tables != 0)[..., None]).sum(2)
 
-    def forward(self, ids: Tensor, prefix: Tensor | None = None, prefix_mask: Tensor | None = None) -> Tensor:
+    def forward(self, ids: Tensor, prefix: Tensor | None = None) -> Tensor:
         """ids (B, L) int64, filled up on the right → logits (B, L, V): at t, for the token after t.
 
         prefix (B, P, D), P <= ROOM: vectors that stand before the text. The text begins at place ROOM whatever P is.
-        prefix_mask (B, P): False where the prefix is only filled up.
         """
         x = self.embed(ids)
         p = 0 if prefix is None else prefix.shape[1]
         if prefix is not None:
             x = torch.cat([prefix, x], 1)
         x = x + self.place[ROOM - p : ROOM + ids.shape[1]]
-        mask = None
-        if prefix_mask is not None:
-            n = x.shape[1]
-            seen = F.pad(prefix_mask, (0, ids.shape[1]), value=True)
-            itself = torch.eye(n, dtype=torch.bool)
-            mask = (seen[:, None, :] & torch.ones(n, n, dtype=torch.bool).tril() | itself)[:, None]
         for near, before, attention, feed in zip(self.near, self.before, self.attention, self.feed, strict=True):
             h = alone = before(x)
             for back, weight in enumerate(near, start=1):
                 h = h + F.pad(alone, (0, 0, back, -back)) * weight
-            x = x + attention(h, h, mask, causal=mask is None)
+            x = x + attention(h, h, causal=True)
             x = x + feed(x)
         return F.linear(self.norm(x[:, p:]), self.embed.weight)
 
@@ -234,7 +221,6 @@ class Decoder(nn.Module):
         ids: Tensor,
         lengths: Tensor,
         prefix: Tensor | None = None,
-        prefix_mask: Tensor | None = None,
         *,
         temperature: float = 0.0,
         generator: torch.Generator | None = None,
@@ -250,11 +236,8 @@ class Decoder(nn.Module):
         going = torch.arange(len(ids))  # rows that have not ended
         for step in range(steps):
             at = lengths[going] + step
-            logits = self(
-                whole[going, : int(at.max())],
-                None if prefix is None else prefix[going],
-                None if prefix_mask is None else prefix_mask[going],
-            )[torch.arange(len(going)), at - 1]
+            before = None if prefix is None else prefix[going]
+            logits = self(whole[going, : int(at.max())], before)[torch.arange(len(going)), at - 1]
             if temperature > 0:
                 token = torch.multinomial((logits / temperature).softmax(-1), 1, generator=generator)[:, 0]
             else:
@@ -295,7 +278,8 @@ class QFormer(nn.Module):
     """BLIP-2's Q-Former (arXiv 2301.12597): K learned queries that read the picture tokens by cross-attention.
 
     Queries and text share the self-attention; who may look at whom is a mask, and the mask makes the task. Only the
-    queries look at the picture. Queries and text have feed-forward layers of their own.
+    queries look at the picture. Queries and text have feed-forward layers of their own. Unlike BLIP-2, each picture
+    token gets a learned vector for its place: the small encoder says too little about places by itself.
     """
 
     def __init__(self, picture_width: int, queries: int, tokens: int, width: int = 64, layers: int = 2, heads: int = 4):
@@ -426,10 +410,20 @@ def read_out(vocabulary: Vocabulary, ids: Tensor) -> list[str]:
     return [re.sub(r"(?<=[\u4e00-\u9fff]) (?=[\u4e00-\u9fff])", "", line) for line in lines]
 
 
+def picture_encoder(config: Mapping[str, Any], weights: Mapping[str, Tensor] | None = None) -> contrastive.CLIP:
+    """The picture side of a CLIP, frozen; `weights` are a whole CLIP's. Its text side is left out."""
+    clip = contrastive.CLIP(config)
+    if weights is not None:
+        clip.load_state_dict(dict(weights))
+    for unused in ("words", "project_words", "project_picture"):
+        setattr(clip, unused, nn.Identity())
+    return clip.requires_grad_(False).eval()
+
+
 class Bridged(nn.Module):
     """Frozen picture encoder, bridge, decoder. `config`:
 
-    encoder: the config of its `contrastive.CLIP`. bridge: "projector" or "qformer". queries: K, for a Q-Former.
+    encoder: the config of its `contrastive.CLIP`; encoder_sha256: which checkpoint that was. bridge: "projector" or "qformer". queries: K, for a Q-Former.
     tokens: the vocabulary. width D of the decoder, layers.
     """
 
@@ -438,7 +432,7 @@ class Bridged(nn.Module):
         self.config = dict(config)
         self.vocabulary = Words(config["tokens"])
         width, n = config["width"], len(self.vocabulary)
-        self.encoder = contrastive.CLIP(config["encoder"]).requires_grad_(False)
+        self.encoder = picture_encoder(config["encoder"])
         inside = self.encoder.config["dim"]
         self.bridge: nn.Module
         if config["bridge"] == "projector":

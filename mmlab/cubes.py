@@ -90,7 +90,7 @@ def question(kind: str, lang: str, colour: str = "", way: int = 0) -> str:
     return _ASKED[kind, lang][way].format(thing)
 
 
-def tone(colour: str, rng: np.random.Generator, seconds: float = 0.3, noise: float = 0.5) -> np.ndarray:
+def tone(colour: str, rng: np.random.Generator, seconds: float = 0.3, noise: float = 1.0) -> np.ndarray:
     """The pitch of a colour in a timbre drawn at random, in white noise of this standard deviation (the tone's peak is
     0.8): float32 (seconds · RATE,) between -1 and 1."""
     clean = audio.tone(Thing(colour, SHAPES[rng.integers(len(SHAPES))]), rng, seconds)

@@ -14,10 +14,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .encoders import Attention, patchify
+from .encoders import patchify
 from .scenes import COLOURS, SHAPES, Placed, Scene, Thing, draw, relation_holds
+
+MEAN, STD = 0.8, 0.25  # of ShapeTalk's pixels on the scale 0 … 1, rounded
+NEAR = 0.1  # times below it count as this much where the picture is predicted, or the velocity would divide by zero
+
 
 # ---- the network ----------------------------------------------------------------------------------------------------
 
@@ -35,24 +40,38 @@ def waves(t: Tensor, dim: int) -> Tensor:
     return torch.cat([turn.sin(), turn.cos()], 1)
 
 
+class SelfAttention(nn.Module):
+    """Multi-head attention of a sequence to itself, without a mask (Vaswani et al. 2017, https://arxiv.org/abs/1706.03762)."""
+
+    def __init__(self, dim: int, heads: int):
+        super().__init__()
+        self.heads = heads
+        self.qkv, self.out = nn.Linear(dim, 3 * dim), nn.Linear(dim, dim)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, N, D) → (B, N, D)."""
+        q, k, v = self.qkv(x).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
+        return self.out(F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2))
+
+
 class FlowBlock(nn.Module):
     """A Transformer block whose normalised inputs are scaled and shifted, and whose outputs are gated, by a condition:
     adaLN-Zero of DiT (Peebles and Xie 2022, https://arxiv.org/abs/2212.09748). At first each block does nothing."""
 
-    def __init__(self, dim: int, heads: int, expand: int = 3):
+    def __init__(self, dim: int, heads: int, expand: int = 2):
         super().__init__()
         self.norm1, self.norm2 = (nn.LayerNorm(dim, elementwise_affine=False) for _ in range(2))
-        self.attention = Attention(dim, heads)
+        self.attention = SelfAttention(dim, heads)
         self.mlp = nn.Sequential(nn.Linear(dim, expand * dim), nn.GELU(), nn.Linear(expand * dim, dim))
         self.condition = nn.Linear(dim, 6 * dim)
         nn.init.zeros_(self.condition.weight)
         nn.init.zeros_(self.condition.bias)
 
-    def forward(self, x: Tensor, c: Tensor, mask: Tensor) -> Tensor:
-        """x (B, N, D), condition c (B, D), mask (B, N) → (B, N, D)."""
+    def forward(self, x: Tensor, c: Tensor) -> Tensor:
+        """x (B, N, D), condition c (B, D) → (B, N, D)."""
         shift1, scale1, gate1, shift2, scale2, gate2 = self.condition(c)[:, None].chunk(6, -1)
         h = self.norm1(x) * (1 + scale1) + shift1
-        x = x + gate1 * self.attention(h, h, mask)[0]
+        x = x + gate1 * self.attention(h)
         return x + gate2 * self.mlp(self.norm2(x) * (1 + scale2) + shift2)
 
 
@@ -69,13 +88,14 @@ class Flow(nn.Module):
         layers: int = 4,
         heads: int = 4,
         length: int = 14,
+        predicts: str = "picture",
     ):
         super().__init__()
         self.config: dict[str, Any] = {
             "vocabulary": vocabulary, "size": size, "patch": patch, "dim": dim, "layers": layers, "heads": heads,
-            "length": length,
+            "length": length, "predicts": predicts,
         }  # fmt: skip
-        self.size, self.patch, self.dim = size, patch, dim
+        self.size, self.patch, self.dim, self.predicts = size, patch, dim, predicts
         cells = (size // patch) ** 2
         self.enter = nn.Linear(3 * patch**2, dim)
         self.place = nn.Parameter(0.02 * torch.randn(cells, dim))
@@ -89,23 +109,21 @@ class Flow(nn.Module):
         nn.init.zeros_(self.leave.weight)
         nn.init.zeros_(self.leave.bias)
 
-    def forward(self, x: Tensor, t: Tensor, ids: Tensor, mask: Tensor, given: Tensor | None = None) -> Tensor:
-        """x (B, 3, S, S), t (B,), ids (B, L), mask (B, L) → v (B, 3, S, S). given (B,) bool: False where the caption is
-        to be ignored; all are given if left out."""
-        words = self.words(ids) + self.order[: ids.shape[1]]
+    def forward(self, x: Tensor, t: Tensor, ids: Tensor, given: Tensor | None = None) -> Tensor:
+        """x (B, 3, S, S), t (B,), ids (B, L) filled up with 0 → v (B, 3, S, S). given (B,) bool: False where the caption
+        is to be ignored; all are given if left out."""
+        words = self.words(ids)
         if given is not None:
             words = torch.where(given[:, None, None], words, self.nothing)
-            first = torch.zeros_like(mask)
-            first[:, 0] = True
-            mask = torch.where(given[:, None], mask, first)
         picture = self.enter(patchify(x, self.patch)) + self.place
-        n = picture.shape[1]
-        tokens = torch.cat([picture, words], 1)
-        seen = torch.cat([mask.new_ones(len(x), n), mask], 1)
+        tokens = torch.cat([picture, words + self.order[: ids.shape[1]]], 1)
         c = self.time(waves(t, 64))
         for block in self.blocks:
-            tokens = block(tokens, c, seen)
-        return unpatchify(self.leave(self.norm(tokens[:, :n])), self.patch)
+            tokens = block(tokens, c)
+        out = unpatchify(self.leave(self.norm(tokens[:, : picture.shape[1]])), self.patch)
+        if self.predicts == "velocity":
+            return out
+        return (x - out) / t.clamp(min=NEAR)[:, None, None, None]
 
 
 # ---- training and sampling ------------------------------------------------------------------------------------------
@@ -115,13 +133,12 @@ def flow_loss(
     model: nn.Module,
     pictures: Tensor,
     ids: Tensor,
-    mask: Tensor,
     generator: torch.Generator | None = None,
     drop: float = 0.1,
 ) -> Tensor:
     """Mean squared error of the velocity: E ‖v(x_t, t, c) - (ε - x_0)‖² with x_t = (1 - t) x_0 + t ε.
 
-    pictures x_0 (B, 3, S, S), about -1 … 1. In a share `drop` of the samples the caption is left out, so that one
+    pictures x_0 (B, 3, S, S), as `to_model` makes them. In a share `drop` of the samples the caption is left out, so that one
     network learns both velocities that guidance needs (Ho and Salimans 2022, https://arxiv.org/abs/2207.12598).
     """
     n = len(pictures)
@@ -129,7 +146,7 @@ def flow_loss(
     t = torch.rand(n, generator=generator)
     given = torch.rand(n, generator=generator) >= drop
     at = t[:, None, None, None]
-    return (model((1 - at) * pictures + at * noise, t, ids, mask, given) - (noise - pictures)).square().mean()
+    return (model((1 - at) * pictures + at * noise, t, ids, given) - (noise - pictures)).square().mean()
 
 
 @torch.inference_mode()
@@ -137,7 +154,6 @@ def sample(
     model: nn.Module,
     noise: Tensor,
     ids: Tensor,
-    mask: Tensor,
     steps: int = 20,
     guidance: float = 1.0,
     path: bool = False,
@@ -154,10 +170,10 @@ def sample(
     for k in range(steps):
         t = torch.full((len(x),), 1 - k / steps)
         if guidance in (0, 1):
-            v = model(x, t, ids, mask, yes if guidance else no)
+            v = model(x, t, ids, yes if guidance else no)
         else:
-            free = model(x, t, ids, mask, no)
-            v = free + guidance * (model(x, t, ids, mask, yes) - free)
+            free = model(x, t, ids, no)
+            v = free + guidance * (model(x, t, ids, yes) - free)
         x = x - v / steps
         if path:
             seen.append(x)
@@ -165,13 +181,13 @@ def sample(
 
 
 def to_model(pictures: np.ndarray) -> Tensor:
-    """(N, S, S, 3) uint8 → (N, 3, S, S) float32, -1 … 1."""
-    return torch.from_numpy(np.asarray(pictures).copy()).permute(0, 3, 1, 2).float() / 127.5 - 1
+    """(N, S, S, 3) uint8 → (N, 3, S, S) float32 with mean about 0 and spread about 1, like the noise."""
+    return (torch.from_numpy(np.asarray(pictures).copy()).permute(0, 3, 1, 2).float() / 255 - MEAN) / STD
 
 
 def to_pictures(x: Tensor) -> np.ndarray:
     """(N, 3, S, S) → (N, S, S, 3) uint8; what is out of range is cut."""
-    return ((x.clamp(-1, 1) + 1) * 127.5).round().byte().permute(0, 2, 3, 1).numpy()
+    return ((x * STD + MEAN).clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1).numpy()
 
 
 # ---- the judge ------------------------------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
     python train_vqa.py
     torchrun --standalone --nproc_per_node=2 train_vqa.py
     torchrun --standalone --nproc_per_node=2 train_vqa.py --engine accelerate
-    accelerate launch --cpu --num_processes 2 train_vqa.py --engine accelerate
+    accelerate launch --multi_gpu --num_processes 8 train_vqa.py --engine accelerate      # with GPUs
 
 The global batch stays the same: each of W processes takes every W-th sample of it, and the gradients are averaged. The
 model has no batch normalisation, whose statistics would be each process's own. Prints one line of JSON.

@@ -18,6 +18,16 @@ from .problems import BadInput, Problem, problems
 from .source import read_source, read_text
 
 
+def _load_json(path: Path) -> Any:
+    """JSON read as JSON: to YAML 1e-06 is a text."""
+    try:
+        return json.loads(read_text(path))
+    except ValueError as error:
+        raise BadInput(
+            Problem(relative(path), getattr(error, "lineno", 0), f"is not JSON ({error})", "run `make labs`")
+        ) from None
+
+
 def _load_yaml(path: Path) -> Any:
     text = read_text(path)
     try:
@@ -75,9 +85,9 @@ def _validator(schema: str) -> Draft202012Validator:
 def load(path: Path, schema: str) -> Any:
     """The file's content, checked against data/schemas/<schema>.json.
 
-    Each violation is reported as a problem with its line; raises BadInput if the file is not YAML.
+    Each violation is reported as a problem with its line; raises BadInput if the file is not YAML (or JSON).
     """
-    content = _load_yaml(path)
+    content = _load_json(path) if path.suffix == ".json" else _load_yaml(path)
     for error in sorted(_validator(schema).iter_errors(content), key=lambda e: list(map(str, e.path))):
         steps = list(error.path)
         where = "/".join(map(str, steps)) or "the file"

@@ -292,6 +292,8 @@ handles = ax.get_legend_handles_labels()[0]
 # | 两个读者，全部像素 | {= run.spread("seen.pixels") =} | {= run.spread("heldout.pixels") =} |
 # | 两个读者，各蒙一只眼 | {= run.spread("seen.readers") =} | {= run.spread("heldout.readers") =} |
 #
+# 考试的两种组合比选模型的两种容易：`find` 在那边是 {= run.spread("val.heldout.find") =}，`pixels` 是 {= run.spread("val.heldout.pixels") =}，`readers` 是 {= run.spread("val.heldout.readers") =}。留出哪两种，分数就差这么多；只报一种留法的数字要打折看。
+#
 # 这些先验是人放进去的：一格一物，颜色和形状分开读。它只对“答案由独立的属性决定”的世界成立。真实图像没有这样整齐的格子；这里说明的是捷径从哪里进来，不是现成的配方。
 # %% [markdown] lang="en" ids="result"
 # ### Reading the table
@@ -308,6 +310,8 @@ handles = ax.get_legend_handles_labels()[0]
 # | find, then read | {= run.spread("seen.find") =} | {= run.spread("heldout.find") =} |
 # | two readers, all pixels | {= run.spread("seen.pixels") =} | {= run.spread("heldout.pixels") =} |
 # | two readers, each half blind | {= run.spread("seen.readers") =} | {= run.spread("heldout.readers") =} |
+#
+# The two combinations of the exam are easier than the two for choosing: there `find` had {= run.spread("val.heldout.find") =}, `pixels` {= run.spread("val.heldout.pixels") =} and `readers` {= run.spread("val.heldout.readers") =}. So much depends on which two are kept back; discount any figure from a single choice of them.
 #
 # These priors were put in by hand: one thing a cell, colour and shape read apart. They hold in a world where independent attributes settle the answer. Real pictures have no such tidy cells; this shows where a shortcut gets in, and is no ready-made recipe.
 # %%
@@ -506,11 +510,11 @@ launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--npro
 script = [str(folder / "train_vqa.py"), "--engine", "plain", "accelerate", "--seed", str(run.seed)]
 done = subprocess.run(launch + script, capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
 assert done.returncode == 0, done.stderr[-2000:]
-together = json.loads(done.stdout.splitlines()[-1])
+together, gaps = json.loads(done.stdout.splitlines()[-1]), {}
 for engine, values in together["losses"].items():
-    gap = run.record(f"ddp.gap.{engine}", max(abs(a - b) for a, b in zip(alone, values)))
-    print(f"{engine:11} {together['processes']} × : {values[0]:.5f} … {values[-1]:.5f}   1 × : {alone[-1]:.5f}   {gap:.0e}")
-    assert gap < 1e-3
+    gaps[engine] = max(abs(a - b) for a, b in zip(alone, values))
+    print(f"{engine:11} {values[0]:.5f} … {values[-1]:.5f}  {alone[-1]:.5f}  {gaps[engine]:.0e}")
+    assert gaps[engine] < 1e-3
 # %% [markdown] lang="zh" ids="many-gpus"
 # ## 到许多 GPU 上
 #
@@ -562,7 +566,7 @@ for engine, values in together["losses"].items():
 # 2. 不能。这里是 {= f"{run.recorded['seen.concat']:.2f}" =}，最好的一组也只对 {= int(blocks["concat"].max()) =} 题；75% 与训练多久无关。
 # 3. 乘积融合从 {= f"{run.recorded['seen.product']:.2f}" =} 掉到 {= f"{run.recorded['heldout.product']:.2f}" =}，两个蒙眼读者从 {= f"{run.recorded['seen.readers']:.2f}" =} 到 {= f"{run.recorded['heldout.readers']:.2f}" =}。
 # 4. 几乎不看：撤掉提示只剩 {= f"{ahead['none']:.2f}" =}。
-# 5. 最多差 {= f"{run.recorded['ddp.gap.plain']:.0e}" =}。
+# 5. 最多差 {= f"{gaps['plain']:.0e}" =}。
 # %% [markdown] lang="en" ids="predictions"
 # ## Your predictions against the run
 #
@@ -570,7 +574,7 @@ for engine, values in together["losses"].items():
 # 2. No. Here it is {= f"{run.recorded['seen.concat']:.2f}" =}, and the best block gets {= int(blocks["concat"].max()) =} right; the 75 % do not depend on training time.
 # 3. Product fusion falls from {= f"{run.recorded['seen.product']:.2f}" =} to {= f"{run.recorded['heldout.product']:.2f}" =}; the two half-blind readers go from {= f"{run.recorded['seen.readers']:.2f}" =} to {= f"{run.recorded['heldout.readers']:.2f}" =}.
 # 4. Hardly: without the hint {= f"{ahead['none']:.2f}" =} is left.
-# 5. By {= f"{run.recorded['ddp.gap.plain']:.0e}" =} at most.
+# 5. By {= f"{gaps['plain']:.0e}" =} at most.
 # %% [markdown] lang="zh" ids="breaks"
 # ## 什么会推翻这些结论
 #

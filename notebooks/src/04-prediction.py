@@ -273,8 +273,8 @@ for col, i in enumerate(pick):
             weights = predictor.model.attention(*predictor.prepare(some)[:3])[0]
         side = int(len(weights) ** 0.5)
         seen = weights.view(side, side).repeat_interleave(32 // side, 0).repeat_interleave(32 // side, 1)
-        axes[row, col].imshow(some.images[0])
-        axes[row, col].imshow(np.zeros((32, 32)), cmap="gray", alpha=(0.8 * (1 - seen / seen.max())).numpy(), vmin=0, vmax=1)
+        light = (0.15 + 0.85 * seen / seen.max()).numpy()[:, :, None]
+        axes[row, col].imshow(some.images[0] / 255 * light)
         plots.bare(axes[row, col], predictor.one(some.images[0], some.questions[0]).word)
 for col, i in enumerate(pick):
     axes[1, col].set_xlabel(unseen.questions[i].replace(" is the", "\nis the").replace("是", "\n是"), fontsize=7)
