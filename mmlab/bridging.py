@@ -24,7 +24,7 @@ from .scenes import LANGUAGES, Scene, captions, draw, word
 from .text import Vocabulary
 
 SLUG = "06-bridging"
-TURNS = (*truth.KINDS, "caption")  # the kinds in turn: the hardest twice
+LESSONS = (*truth.KINDS, "caption")  # the kinds in training: the hardest twice
 IGNORE = -100  # a label that cross-entropy passes over
 PICTURE_TOKENS = 16  # at most
 ROOM = 16  # places before the question, for what the decoder is given to answer from
@@ -57,12 +57,14 @@ def pictures(layouts: Sequence[Scene], n: int, rng: np.random.Generator) -> tupl
     return chosen, np.stack([draw(scene, rng) for scene in chosen])
 
 
-def questions(scenes: Sequence[Scene], n: int, rng: np.random.Generator) -> Questions:
+def questions(
+    scenes: Sequence[Scene], n: int, rng: np.random.Generator, kinds: Sequence[str] = truth.KINDS
+) -> Questions:
     """n questions about scenes; kinds and languages take turns."""
     asks, answers, picture = [], [], []
     aligned = [i for i, scene in enumerate(scenes) if truth.aligned(scene)]
     for k in range(n):
-        kind, lang = TURNS[k % len(TURNS)], LANGUAGES[k // len(TURNS) % 2]
+        kind, lang = kinds[k % len(kinds)], LANGUAGES[k // len(kinds) % 2]
         i = aligned[rng.integers(len(aligned))] if kind == "relation" else int(rng.integers(len(scenes)))
         ask, answer = truth.draw_ask(scenes[i], kind, lang, rng)
         asks.append(ask)
@@ -514,7 +516,7 @@ def reading(
 ) -> Reading:
     """n questions about scenes that are written down as tables: in the cell of a thing stand its colour and shape, in
     Chinese and English. A share `without` of the tables is empty."""
-    asked = questions(layouts, n, rng)
+    asked = questions(layouts, n, rng, LESSONS)
     scenes = [layouts[i] for i in asked.picture]
     tables = np.zeros((n, 4, 4), np.int64)
     for table, scene in zip(tables, scenes, strict=True):

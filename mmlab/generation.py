@@ -98,10 +98,10 @@ class Flow(nn.Module):
         self.size, self.patch, self.dim, self.predicts = size, patch, dim, predicts
         cells = (size // patch) ** 2
         self.enter = nn.Linear(3 * patch**2, dim)
-        self.place = nn.Parameter(0.02 * torch.randn(cells, dim))
+        self.place = nn.Parameter(torch.randn(cells, dim))
         self.words = nn.Embedding(vocabulary, dim, padding_idx=0)
-        self.order = nn.Parameter(0.02 * torch.randn(length, dim))
-        self.nothing = nn.Parameter(0.02 * torch.randn(dim))
+        self.order = nn.Parameter(torch.randn(length, dim))
+        self.nothing = nn.Parameter(torch.randn(dim))
         self.time = nn.Sequential(nn.Linear(64, dim), nn.SiLU(), nn.Linear(dim, dim), nn.SiLU())
         self.blocks = nn.ModuleList(FlowBlock(dim, heads) for _ in range(layers))
         self.norm = nn.LayerNorm(dim)

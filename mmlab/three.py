@@ -21,7 +21,7 @@ from .cubes import ANSWERS, MODALITIES, Cubes
 from .encoders import Attention, AudioEncoder, patchify, pool, preprocess
 
 FUSIONS = ("attention", "linear")
-MEL_MEAN, MEL_STD = 3.2, 1.3  # of the training tones' log-mel, rounded: afterwards mean about 0, spread about 1
+MEL_MEAN, MEL_STD = 4.7, 1.0  # of the training tones' log-mel, rounded: afterwards mean about 0, spread about 1
 
 
 class Batch(NamedTuple):
