@@ -21,7 +21,8 @@ from .encoders import patchify
 from .scenes import COLOURS, SHAPES, Placed, Scene, Thing, draw, relation_holds
 
 MEAN, STD = 0.8, 0.25  # of ShapeTalk's pixels on the scale 0 … 1, rounded
-NEAR = 0.1  # times below it count as this much where the picture is predicted, or the velocity would divide by zero
+NEAR = 0.2  # times below it count as this much where the picture is predicted, or the velocity would divide by zero
+EARLY = 0.6  # training draws logit-normal times around sigmoid(0.6) = 0.65: what a picture shows is settled early
 
 
 # ---- the network ----------------------------------------------------------------------------------------------------
@@ -102,6 +103,7 @@ class Flow(nn.Module):
         self.words = nn.Embedding(vocabulary, dim, padding_idx=0)
         self.order = nn.Parameter(torch.randn(length, dim))
         self.nothing = nn.Parameter(torch.randn(dim))
+        self.caption = nn.Linear(length * dim, dim)
         self.time = nn.Sequential(nn.Linear(64, dim), nn.SiLU(), nn.Linear(dim, dim), nn.SiLU())
         self.blocks = nn.ModuleList(FlowBlock(dim, heads) for _ in range(layers))
         self.norm = nn.LayerNorm(dim)
@@ -112,12 +114,12 @@ class Flow(nn.Module):
     def forward(self, x: Tensor, t: Tensor, ids: Tensor, given: Tensor | None = None) -> Tensor:
         """x (B, 3, S, S), t (B,), ids (B, L) filled up with 0 → v (B, 3, S, S). given (B,) bool: False where the caption
         is to be ignored; all are given if left out."""
-        words = self.words(ids)
+        words = self.words(F.pad(ids, (0, len(self.order) - ids.shape[1])))
         if given is not None:
             words = torch.where(given[:, None, None], words, self.nothing)
         picture = self.enter(patchify(x, self.patch)) + self.place
-        tokens = torch.cat([picture, words + self.order[: ids.shape[1]]], 1)
-        c = self.time(waves(t, 64))
+        tokens = torch.cat([picture, words + self.order], 1)
+        c = self.time(waves(t, 64)) + self.caption(words.flatten(1))
         for block in self.blocks:
             tokens = block(tokens, c)
         out = unpatchify(self.leave(self.norm(tokens[:, : picture.shape[1]])), self.patch)
@@ -138,12 +140,14 @@ def flow_loss(
 ) -> Tensor:
     """Mean squared error of the velocity: E ‖v(x_t, t, c) - (ε - x_0)‖² with x_t = (1 - t) x_0 + t ε.
 
+    Times are logit-normal, as in SD3 (Esser et al. 2024, https://arxiv.org/abs/2403.03206).
+
     pictures x_0 (B, 3, S, S), as `to_model` makes them. In a share `drop` of the samples the caption is left out, so that one
     network learns both velocities that guidance needs (Ho and Salimans 2022, https://arxiv.org/abs/2207.12598).
     """
     n = len(pictures)
     noise = torch.randn(pictures.shape, generator=generator)
-    t = torch.rand(n, generator=generator)
+    t = (EARLY + torch.randn(n, generator=generator)).sigmoid()
     given = torch.rand(n, generator=generator) >= drop
     at = t[:, None, None, None]
     return (model((1 - at) * pictures + at * noise, t, ids, given) - (noise - pictures)).square().mean()
@@ -250,7 +254,7 @@ def read(picture: np.ndarray, grid: int = 2, least: float = 0.12) -> list[Found]
 class Verdict(NamedTuple):
     """What of a caption “a <relation> b” is true of a picture."""
 
-    count: bool  # exactly two things
+    two: bool  # exactly two things
     colours: bool  # the two colours, wherever
     shapes: bool  # the two shapes, wherever
     things: bool  # colour and shape go together as said

@@ -565,7 +565,7 @@ for engine, values in together["losses"].items():
 # 1. 只读问题 {= f"{run.recorded['seen.text']:.2f}" =}，只看图像 {= f"{run.recorded['seen.image']:.2f}" =}。上限是 0.50，证明过的。
 # 2. 不能。这里是 {= f"{run.recorded['seen.concat']:.2f}" =}，最好的一组也只对 {= int(blocks["concat"].max()) =} 题；75% 与训练多久无关。
 # 3. 乘积融合从 {= f"{run.recorded['seen.product']:.2f}" =} 掉到 {= f"{run.recorded['heldout.product']:.2f}" =}，两个蒙眼读者从 {= f"{run.recorded['seen.readers']:.2f}" =} 到 {= f"{run.recorded['heldout.readers']:.2f}" =}。
-# 4. 几乎不看：撤掉提示只剩 {= f"{ahead['none']:.2f}" =}。
+# 4. 看得很少：撤掉提示只剩 {= f"{ahead['none']:.2f}" =}；同样的模型没有提示时学到 {= f"{run.recorded['seen.product']:.2f}" =}。
 # 5. 最多差 {= f"{gaps['plain']:.0e}" =}。
 # %% [markdown] lang="en" ids="predictions"
 # ## Your predictions against the run
@@ -573,7 +573,7 @@ for engine, values in together["losses"].items():
 # 1. Text only {= f"{run.recorded['seen.text']:.2f}" =}, picture only {= f"{run.recorded['seen.image']:.2f}" =}. The ceiling is 0.50, and proved.
 # 2. No. Here it is {= f"{run.recorded['seen.concat']:.2f}" =}, and the best block gets {= int(blocks["concat"].max()) =} right; the 75 % do not depend on training time.
 # 3. Product fusion falls from {= f"{run.recorded['seen.product']:.2f}" =} to {= f"{run.recorded['heldout.product']:.2f}" =}; the two half-blind readers go from {= f"{run.recorded['seen.readers']:.2f}" =} to {= f"{run.recorded['heldout.readers']:.2f}" =}.
-# 4. Hardly: without the hint {= f"{ahead['none']:.2f}" =} is left.
+# 4. Little: without the hint {= f"{ahead['none']:.2f}" =} is left; the same model, never given hints, has {= f"{run.recorded['seen.product']:.2f}" =}.
 # 5. By {= f"{gaps['plain']:.0e}" =} at most.
 # %% [markdown] lang="zh" ids="breaks"
 # ## 什么会推翻这些结论

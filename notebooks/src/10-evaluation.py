@@ -6,11 +6,11 @@
 #     description:
 #       zh: 用实验看基准怎样骗人：精确匹配、VQA 准确率、CIDEr、检索召回、POPE、盲测基线、数据污染、挑最好的一次，以及误差棒和配对检验。
 #       en: How a benchmark fools you, by experiment. Exact match, VQA accuracy, CIDEr, recall, POPE, blind baselines, contamination, best of k, and error bars.
-#     uses: [mmlab/checkpoints/05-contrastive-clip*]
+#     uses: [mmlab/checkpoints/06-bridging-*, mmlab/checkpoints/05-contrastive-clip*]
 #     seeds: 3
 #     headline:
 #       - {figure: cider.swapped, zh: 方向说反的描述，CIDEr-D 占真描述的比例, en: "CIDEr-D of a reversed caption, share of the true one's"}
-#       - {figure: blind.grey, zh: 最近邻模型换成灰图时的准确率, en: "nearest-neighbour model with a grey picture, accuracy"}
+#       - {figure: blind.grey, zh: 小 LLaVA 不给图时的真值分, en: "small LLaVA with the picture blanked, truth score"}
 #       - {figure: pope.clip.exchanged, zh: CLIP 的 POPE 准确率，换色负例, en: "CLIP on POPE with exchanged negatives, accuracy"}
 #       - {figure: leak.gap, zh: 背下测试集：测试分减新题分, en: "test memorised: score on it minus score on new items"}
 #       - {figure: best.optimism20, zh: 二十次里报最好的一次，虚高多少, en: "optimism of reporting the best of 20 runs"}
@@ -353,6 +353,86 @@ ax.axhline(run.recorded["retrieval.oracle"], color=plots.INK, linestyle=":", lin
 # ### Reading it
 #
 # Among 600 candidates the all-knowing model has {= run.spread("retrieval.oracle") =} by index and CLIP {= run.spread("retrieval.clip.index") =}; if all that is true counts, CLIP has {= run.spread("retrieval.clip.truth") =}. Round the cosines to 8 bits and there are more ties: {= run.spread("retrieval.clip.best") =} with the best rank, {= run.spread("retrieval.clip.worst") =} with the worst, **one model, one set of data**. With R@K state the gallery's size, which candidates count as right, and how ties are placed.
+# %% [markdown] lang="zh" ids="model"
+# ## 请来一个真模型
+#
+# 下面评测[实验六](06-bridging.ipynb)的小 LLaVA 和小 BLIP-2，检查点随书附带，测试布局它们和图像编码器[都没见过](#encoder-overlap)。1,000 题，四种短答加描述，中英文各半，**按真值**判分。
+# %% [markdown] lang="en" ids="model"
+# ## Enter a real model
+#
+# Below, the small LLaVA and BLIP-2 of [lab 6](06-bridging.ipynb) are evaluated; the checkpoints come with the book, and neither they nor their picture encoder [had seen](#encoder-overlap) the test layouts. 1,000 questions, four kinds of short answer and captions, both languages, judged **by truth**.
+# %%
+llava, blip2 = bridging.load("llava"), bridging.load("blip2")
+drawn, images = bridging.pictures(parts["test"], 200, run.rng(20))
+items = bridging.questions(drawn, 1000, run.rng(21))
+
+def reply(model, images, asks):
+    """Answers to questions: images (n, 32, 32, 3) uint8, one for each of n questions."""
+    out = []
+    for start in range(0, len(asks), 250):
+        part = slice(start, start + 250)
+        out += model.answer(images[part], [truth.wording(ask) for ask in asks[part]])
+    return out
+
+def judge(said, asks, about):
+    return np.array([truth.score(ask, answer, scene).true for ask, answer, scene in zip(asks, said, about)])
+
+about = [drawn[i] for i in items.picture]
+right = {}
+for name, model in (("llava", llava), ("blip2", blip2)):
+    right[name] = judge(reply(model, images[items.picture], items.asks), items.asks, about)
+    low, high = metrics.wilson(int(right[name].sum()), len(items))
+    print(f"{name}: {run.record(f'model.{name}', right[name].mean()):.3f}, 95 % interval {low:.3f} to {high:.3f}")
+# %% [markdown] lang="zh" ids="blind"
+# ## 盲测基线：不看图能得几分
+#
+# 同一个小 LLaVA，四种看法：给图；给一张灰图；给别的题的图；还有一个根本没有眼睛的对手——训练题里同一问法最常见的答案。
+# %% [markdown] lang="en" ids="blind"
+# ## Blind baselines: the score without looking
+#
+# The same small LLaVA sees four ways: the picture; a grey one; the picture of another question; and beside it a rival without eyes: the most frequent true answer to the same wording in training.
+# %%
+kinds_of = np.array([ask.kind for ask in items.asks])
+grey = np.full_like(images[items.picture], 128)
+other = images[items.picture[run.rng(22).permutation(len(items))]]
+right["grey"] = judge(reply(llava, grey, items.asks), items.asks, about)
+right["shuffled"] = judge(reply(llava, other, items.asks), items.asks, about)
+
+seen_scenes, _ = bridging.pictures(parts["train"], 600, run.rng(23))
+lesson = bridging.questions(seen_scenes, 6000, run.rng(24))
+usual = defaultdict(Counter)
+for ask, answer in zip(lesson.asks, lesson.answers):
+    usual[ask][answer] += 1
+right["question"] = judge([usual[a].most_common(1)[0][0] if usual[a] else "" for a in items.asks], items.asks, about)
+for name in ("grey", "shuffled", "question"):
+    print(f"{name:9s}", {k: round(float(right[name][kinds_of == k].mean()), 2) for k in truth.KINDS})
+    run.record(f"blind.{name}", right[name].mean())
+assert right["llava"].mean() > right["grey"].mean() + 0.25
+# %%
+fig, ax = plots.figure(4.8, 2.8)
+show = ("llava", "grey", "shuffled", "question")
+for k, name in enumerate(show):
+    heights = [right[name][kinds_of == kind].mean() for kind in truth.KINDS] + [right[name].mean()]
+    ax.scatter(heights, np.arange(6) + 0.18 * (k - 1.5), color=plots.CYCLE[k], marker=plots.MARKERS[k], s=28)
+ax.invert_yaxis()
+ax.grid(axis="x", alpha=0.3)
+ax.set(xlim=(-0.03, 1.03))
+#zh> ax.set_yticks(range(6), ["颜色", "形状", "方位", "描述", "是非", "全部"])
+#zh> fig.legend(["给图", "灰图", "别题的图", "只看问题"], loc="outside upper center", ncols=4, fontsize=8, handletextpad=0.1, columnspacing=0.8)
+#zh> ax.set_xlabel("真值分")
+#zh> plots.show(fig, "各题型的真值分：给图最高；灰图、别题的图和只看问题都低得多，是非题在五成上下。")
+#en> ax.set_yticks(range(6), ["colour", "shape", "relation", "caption", "yes/no", "all"])
+#en> fig.legend(["picture", "grey", "another's", "question only"], loc="outside upper center", ncols=4, fontsize=8, handletextpad=0.1, columnspacing=0.8)
+#en> ax.set_xlabel("truth score")
+#en> plots.show(fig, "Truth scores by kind of question: highest with the picture; a grey picture, another question's picture and the question alone are far lower, about one half on yes-no questions.")
+# %% [markdown] lang="zh" ids="blind-lesson"
+# ### 读数
+#
+# 给图 {= run.spread("model.llava") =}，灰图 {= run.spread("blind.grey") =}，别题的图 {= run.spread("blind.shuffled") =}，只看问题 {= run.spread("blind.question") =}。[MMStar](../principles/evaluation.md#blind-baselines) 的多模态增益是第一个减第二个：{= f"{run.mean('model.llava') - run.mean('blind.grey'):.2f}" =}。总分里的是非题不看图也有五成，所以**先看每种题的盲测分，再看总分**。
+# %% [markdown] lang="en" ids="blind-lesson"
+# ### Reading it
+#
+# With the picture {= run.spread("model.llava") =}, grey {= run.spread("blind.grey") =}, another's picture {= run.spread("blind.shuffled") =}, question only {= run.spread("blind.question") =}. The multimodal gain of [MMStar](../principles/evaluation.md#blind-baselines) is the first minus the second: {= f"{run.mean('model.llava') - run.mean('blind.grey'):.2f}" =}. Yes-no questions bring one half without looking, so **read the blind score of each kind before the total**.
 # %% [markdown] lang="zh" ids="pope"
 # ## POPE：三种负例，一种偏好
 #
@@ -417,6 +497,12 @@ for way, (picture, thing, there) in probes.items():
     table["prior", way] = metrics.yes_no(often[thing] > np.median(often), there)
     table["clip", way] = metrics.yes_no(seen[picture, thing] > cut, there)
 # %%
+views = np.stack([scenes.draw(scene, rng) for scene in probed])
+for way, (picture, thing, there) in probes.items():
+    asks = [truth.Ask("yesno", scenes.LANGUAGES[k % 2], *things[t]) for k, t in enumerate(thing)]
+    said = reply(llava, views[picture], asks)
+    yes = [any(c.exists for c in truth.claims(ask, answer) or ()) for ask, answer in zip(asks, said)]
+    table["llava", way] = metrics.yes_no(np.array(yes), there)
 print("                   accuracy precision recall   F1   yes")
 for (who, way), s in table.items():
     print(f"{who:6s} {way:11s}", *(f"{v:7.2f}" for v in s))
@@ -442,11 +528,40 @@ ax.set(ylim=(0.2, 1.05), xlim=(-0.2, 3.2))
 # %% [markdown] lang="zh" ids="pope-lesson"
 # ### 读数
 #
-# 一律答“是”：准确率 0.5，召回 1，F1 0.67。只凭常见度的答题者，在随机负例上得 {= run.spread("pope.prior.random") =}，在常见负例上掉到 {= run.spread("pope.prior.popular") =}：POPE 换负例，就是为了揭穿它。CLIP 看图，随机、常见、对抗负例得 {= run.spread("pope.clip.random") =}、{= run.spread("pope.clip.popular") =}、{= run.spread("pope.clip.adversarial") =}，三种“难度”它都不怕；换色负例却只有 {= run.spread("pope.clip.exchanged") =}，{= f"{run.mean('pope.clip.yes'):.0%}" =} 的题它答“是”。它认得颜色和形状，不管谁配谁。**负例难不难，取决于答题者靠什么答**：同一个模型，可以报 0.8，也可以报 0.5 多。答“是”的比例要和 F1 一起报，偏好才看得见。
+# 一律答“是”：准确率 0.5，召回 1，F1 0.67。只凭常见度的答题者，在随机负例上得 {= run.spread("pope.prior.random") =}，在常见负例上掉到 {= run.spread("pope.prior.popular") =}：POPE 换负例，就是为了揭穿它。CLIP 看图，随机、常见、对抗负例得 {= run.spread("pope.clip.random") =}、{= run.spread("pope.clip.popular") =}、{= run.spread("pope.clip.adversarial") =}，三种“难度”它都不怕；换色负例却只有 {= run.spread("pope.clip.exchanged") =}，{= f"{run.mean('pope.clip.yes'):.0%}" =} 的题它答“是”。它认得颜色和形状，不管谁配谁。小 LLaVA 四种负例依次得 {= run.spread("pope.llava.random") =}、{= run.spread("pope.llava.popular") =}、{= run.spread("pope.llava.adversarial") =}、{= run.spread("pope.llava.exchanged") =}。**负例难不难，取决于答题者靠什么答**：同一个模型，可以报 0.8，也可以报 0.5 多。答“是”的比例要和 F1 一起报，偏好才看得见。
 # %% [markdown] lang="en" ids="pope-lesson"
 # ### Reading it
 #
-# Always yes: accuracy 0.5, recall 1, F1 0.67. Who goes by frequency has {= run.spread("pope.prior.random") =} on random negatives and drops to {= run.spread("pope.prior.popular") =} on popular ones: that is what POPE changes the negatives for. CLIP does look: {= run.spread("pope.clip.random") =}, {= run.spread("pope.clip.popular") =} and {= run.spread("pope.clip.adversarial") =} on random, popular and adversarial ones, and none of the three “difficulties” frightens it; on exchanged ones it has {= run.spread("pope.clip.exchanged") =} and says yes to {= f"{run.mean('pope.clip.yes'):.0%}" =} of the questions. It knows the colours and the shapes, and not which belongs to which. **Whether a negative is hard depends on what the answerer goes by**: one model, and the report may say 0.8 or a little over 0.5. Report the share of yes with F1, or the bias stays out of sight.
+# Always yes: accuracy 0.5, recall 1, F1 0.67. Who goes by frequency has {= run.spread("pope.prior.random") =} on random negatives and drops to {= run.spread("pope.prior.popular") =} on popular ones: that is what POPE changes the negatives for. CLIP does look: {= run.spread("pope.clip.random") =}, {= run.spread("pope.clip.popular") =} and {= run.spread("pope.clip.adversarial") =} on random, popular and adversarial ones, and none of the three “difficulties” frightens it; on exchanged ones it has {= run.spread("pope.clip.exchanged") =} and says yes to {= f"{run.mean('pope.clip.yes'):.0%}" =} of the questions. It knows the colours and the shapes, and not which belongs to which. The small LLaVA has {= run.spread("pope.llava.random") =}, {= run.spread("pope.llava.popular") =}, {= run.spread("pope.llava.adversarial") =} and {= run.spread("pope.llava.exchanged") =}, in this order. **Whether a negative is hard depends on what the answerer goes by**: one model, and the report may say 0.8 or a little over 0.5. Report the share of yes with F1, or the bias stays out of sight.
+# %% [markdown] lang="zh" ids="captions-real"
+# ## 同一份描述，四把尺子
+#
+# 两个模型各描述每种测试布局一次（英文）；再加一位全知者和一位“反着说”的：全知者的话，方向全部说反。精确匹配对一条参考，CIDEr-D 对五条。
+# %% [markdown] lang="en" ids="captions-real"
+# ## One set of captions, four rulers
+#
+# Both models describe each test layout once, in English; beside them an all-knowing describer, and one who says the same with every direction reversed. Exact match takes one reference, CIDEr-D five.
+# %%
+rng = run.rng(25)
+views, describe = bridging.pictures(parts["test"], len(parts["test"]), rng)[1], truth.Ask("caption", "en")
+honest = [spoken(scene, rng) for scene in parts["test"]]
+described = {
+    "all-knowing": [scenes.caption(*said, "en") for said in honest],
+    "reversed": [scenes.caption(a, scenes.OPPOSITE[r], b, "en") for a, r, b in honest],
+    "LLaVA": reply(llava, views, [describe] * len(views)),
+    "BLIP-2": reply(blip2, views, [describe] * len(views)),
+}
+print("             exact  CIDEr-D  CHAIRs  truth")
+for who, lines in described.items():
+    exact = np.mean([line == five[0] for line, five in zip(lines, references)])
+    like = scorer([text.tokenise(line) for line in lines]).mean()
+    invents = metrics.chair([mentioned(line, "en") for line in lines], inside).sentence
+    holds = judge(lines, [describe] * len(lines), parts["test"]).mean()
+    print(f"{who:12s} {exact:5.2f} {like:7.2f} {invents:8.2f} {holds:7.2f}")
+    key = who.lower().replace("-", "")
+    run.record(f"caption.{key}.cider", like)
+    run.record(f"caption.{key}.truth", holds)
+assert run.recorded["caption.reversed.truth"] == 0 and run.recorded["caption.allknowing.truth"] == 1
 # %% [markdown] lang="zh" ids="contamination"
 # ## 污染：背下测试集的模型
 #
@@ -575,37 +690,6 @@ for name, chosen in (("lab 6's test", parts["test"]), ("a test drawn anew", care
     print(f"{name}: {np.mean([layout(scene) in encoder_saw for scene in chosen]):.0%} seen by the encoder")
 assert not any(layout(scene) in encoder_saw for scene in parts["test"])
 assert np.mean([layout(scene) in encoder_saw for scene in careless]) > 0.5
-# %% [markdown] lang="zh" ids="blind"
-# ## 盲测基线：不看图能得几分
-#
-# 没有泄漏的那个“只会背”的模型（最近邻），考同一份卷子，换三种看法：给图；给一张灰图；给别的题的图。旁边是一个没有眼睛的对手：训练题里同一问法最常见的答案。
-# %% [markdown] lang="en" ids="blind"
-# ## Blind baselines: the score without looking
-#
-# The memorising model without any leak (nearest neighbour) sits one paper three ways: with the picture; with a grey one; with another question's. Beside it a rival without eyes: the most frequent answer to the same wording in training.
-# %%
-clean = defaultdict(list)
-remember(clean, train[1], train[2])
-shuffled = test[1][run.rng(22).permutation(len(test[1]))]
-blind = {
-    "picture": recite(clean, test[1], test[2]),
-    "grey": recite(clean, np.full_like(test[1], 128), test[2]),
-    "shuffled": recite(clean, shuffled, test[2]),
-}
-usual = {ask: Counter(answer for _, answer in known).most_common(1)[0][0] for ask, known in clean.items()}
-blind["question"] = float(np.mean([usual.get(ask) == answer for _, ask, answer in test[2]]))
-for name, score in blind.items():
-    low, high = metrics.wilson(round(score * len(test[2])), len(test[2]))
-    print(f"{name:9s} {run.record(f'blind.{name}', score):.2f}, 95 % interval {low:.2f} to {high:.2f}")
-assert blind["picture"] > max(blind["grey"], blind["shuffled"], blind["question"]) + 0.15
-# %% [markdown] lang="zh" ids="blind-lesson"
-# ### 读数
-#
-# 给图 {= run.spread("blind.picture") =}，灰图 {= run.spread("blind.grey") =}，别题的图 {= run.spread("blind.shuffled") =}，只看问题 {= run.spread("blind.question") =}。后三个和瞎猜差不多（颜色、形状四选一，方位题的选项更多）：这份卷子不看图就答不出来；给图减灰图，就是 [MMStar](../principles/evaluation.md#blind-baselines) 说的多模态增益。换一份有偏的卷子（“香蕉是什么颜色”），后三个会先涨上去，总分里看不出来。
-# %% [markdown] lang="en" ids="blind-lesson"
-# ### Reading it
-#
-# With the picture {= run.spread("blind.picture") =}, grey {= run.spread("blind.grey") =}, another's picture {= run.spread("blind.shuffled") =}, question only {= run.spread("blind.question") =}. The last three are what guessing gives (four choices for colour and shape, more for relations): nothing in this paper can be had without looking. Picture minus grey is the multimodal gain of [MMStar](../principles/evaluation.md#blind-baselines). On a biased paper (“what colour is the banana?”) the last three rise first, and the total does not show it.
 # %% [markdown] lang="zh" ids="best-of-k"
 # ## 挑最好的一次
 #
@@ -727,6 +811,23 @@ ax.set_yticks([])
 # ### Reading it
 #
 # With 100 items A fails to come out ahead {= f"{run.mean('gap.notahead100'):.0%}" =} of the time. With 1,000 it is still {= f"{run.mean('gap.notahead1000'):.0%}" =}, and even the paired test of McNemar finds the difference only {= f"{found[1000][1]:.0%}" =} of the time (two independent samples: {= f"{found[1000][0]:.0%}" =}). McNemar looks only at items on which the two differ: if they were equally good, each would be a fair coin.
+# %% [markdown] lang="zh" ids="real-pair"
+# ### 真模型的一对
+#
+# 小 LLaVA 和小 BLIP-2 做的是同一套 1,000 题，每幅图平均 5 题。前 100 题和全部 1,000 题各说明什么？同一幅图的题彼此相关，所以自助法也按**图**重抽一遍。
+# %% [markdown] lang="en" ids="real-pair"
+# ### A real pair
+#
+# The small LLaVA and BLIP-2 sat the same 1,000 items, five a picture on average. What do the first 100 say, and what all of them? Items on one picture are related, so the bootstrap is also drawn by **picture**.
+# %%
+rng = run.rng(12)
+for n in (100, 1000):
+    a, b, pictures = right["llava"][:n], right["blip2"][:n], items.picture[:n]
+    test_of = metrics.mcnemar(a, b)
+    by_item = metrics.paired_bootstrap(a, b, rng)
+    by_picture = metrics.paired_bootstrap(a, b, rng, groups=pictures)
+    print(f"n = {n}: LLaVA − BLIP-2 {100 * (a.mean() - b.mean()):+.1f} points, only LLaVA {test_of.only_a}, only BLIP-2 {test_of.only_b}, p = {test_of.p:.2g}")
+    print(f"   by item {100 * by_item.low:+.1f} … {100 * by_item.high:+.1f}, by picture {100 * by_picture.low:+.1f} … {100 * by_picture.high:+.1f}")
 # %% [markdown] lang="zh" ids="simpson"
 # ## 辛普森悖论：每种语言都赢，合计却输
 #
