@@ -94,8 +94,8 @@ class Words(Vocabulary):
 
 
 def cut(text: str) -> list[str]:
-    """Text → words in small letters, without punctuation."""
-    return _CUT.findall(text.lower())
+    """Text → words in small letters, without punctuation; color is read as colour."""
+    return ["colour" if token == "color" else token for token in _CUT.findall(text.lower())]
 
 
 def vocabulary() -> Words:

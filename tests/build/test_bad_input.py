@@ -38,9 +38,7 @@ def write(name: str, data: bytes) -> Callable[[Path], None]:
     return lambda book: (book / name).write_bytes(data)
 
 
-BAD_RESULTS = (
-    f'{{"stamp": "{"0" * 64}", "seeds": [], "figures": {{}}, "executed": "2026-01-01", "cpu_s": 1e-06, "versions": {{}}}}'
-)
+BAD_RESULTS = f'{{"stamp": "{"0" * 64}", "seeds": [], "figures": {{}}, "executed": "2026-01-01", "cpu_s": 1e-06, "versions": {{}}}}'
 CASES = {
     "broken link": (replace(FUSION, "最简单的是拼接", "见[不在](nowhere.md)"), rf"{FUSION}:6: link 'nowhere.md': .+; "),
     "broken anchor": (
