@@ -456,15 +456,15 @@ assert exact["llava"] < got["test.llava.caption"]
 # %%
 import textwrap
 
-fig, axes = plots.figure(4.8, 3.0, cols=2)
-#zh> request, width = "描述这幅图。", 14
+fig, axes = plots.figure(4.8, 3.7, cols=2)
+#zh> request, width = "描述这幅图。", 24
 #en> request, width = "Describe the picture.", 24
 for ax, i in zip(axes, captioned[:2]):
     image = test_images[test_asked.picture[i]]
     ax.imshow(image)
     lines = [f"LLaVA: {llava.answer(image[None], [request])[0]}", f"BLIP-2: {blip2.answer(image[None], [request])[0]}"]
     plots.bare(ax)
-    ax.set_xlabel("\n".join(textwrap.fill(line, width) for line in lines), fontsize=9)
+    ax.set_xlabel("\n".join(textwrap.fill(line, width) for line in lines), fontsize=9, linespacing=1.5)
 #zh> plots.show(fig, "两幅测试图，下面是小 LLaVA 和小 BLIP-2 各自的一句描述。")
 #en> plots.show(fig, "Two test pictures, and below each a caption by the small LLaVA and one by the small BLIP-2.")
 # %%
