@@ -458,7 +458,7 @@ import textwrap
 
 fig, axes = plots.figure(4.8, 3.7, cols=2)
 #zh> request, width = "描述这幅图。", 24
-#en> request, width = "Describe the picture.", 24
+#en> request, width = "Describe the picture.", 32
 for ax, i in zip(axes, captioned[:2]):
     image = test_images[test_asked.picture[i]]
     ax.imshow(image)
