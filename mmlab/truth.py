@@ -123,7 +123,7 @@ def aligned(scene: Scene) -> bool:
 
 def draw_ask(scene: Scene, kind: str, lang: str, rng: np.random.Generator) -> tuple[Ask, str]:
     """A question of a kind about a scene of two things, and a true answer. A relation is asked of aligned scenes only;
-    half of the yes-no questions name a thing that is not there. A guess is worth 1/4 for a colour or a shape, 1/16 for
+    half of the yes-no questions name a thing that is not there. A guess is worth 1/4 for a colour or a shape, at most 1/8 for
     a relation, about 1/190 for a caption, and 1/2 for yes or no."""
     order = rng.permutation(2)
     a, b = (scene.placed[i] for i in order)

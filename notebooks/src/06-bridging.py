@@ -73,13 +73,13 @@ print({part: len(layouts) for part, layouts in parts.items()}, train_images.shap
 for ask, answer in zip(train_asked.asks[:12], train_asked.answers):
     print(f"{ask.kind:9} {truth.wording(ask)}  →  {answer}")
 # %% [markdown] lang="zh" ids="truth"
-# 题目设计得不看图就答不了：颜色、形状瞎猜对 1/4；“左边的是什么”要说出颜色和形状，瞎猜至多 1/16；描述更难。只有是非题瞎猜能对一半，所以**单独报告**，不混进“开放题”的平均。
+# 题目设计得不看图就答不了：颜色、形状瞎猜对 1/4；“左边的是什么”要说出颜色和形状，瞎猜至多 1/8；描述更难。只有是非题瞎猜能对一半，所以**单独报告**，不混进“开放题”的平均。
 #
 # ## 判分：看真假，不看字面
 #
 # 一幅图有 2 句或 4 句真描述。逐字比对只认其中一句。这里把答案读回成**断言**，逐条和场景核对：一句描述有三条断言（甲在、乙在、甲在乙的某一边），全真才算对；读不懂的答案算错。
 # %% [markdown] lang="en" ids="truth"
-# The questions cannot be answered without looking. A guess at a colour or a shape is right 1 time in 4; “what is on the left” wants colour and shape, at most 1 in 16; a caption is harder still. Only yes–no questions give half to a guesser, so they are **reported apart** and kept out of the mean over “open” questions.
+# The questions cannot be answered without looking. A guess at a colour or a shape is right 1 time in 4; “what is on the left” wants colour and shape, at most 1 in 8; a caption is harder still. Only yes–no questions give half to a guesser, so they are **reported apart** and kept out of the mean over “open” questions.
 #
 # ## Marking by truth, not by wording
 #

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import shutil
+import signal
 from pathlib import Path
 
 import pytest
 from book_fixture import build, make_book
+
+# A shell that starts the tests in the background lets them ignore Ctrl-C, and their servers would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
