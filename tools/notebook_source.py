@@ -250,6 +250,13 @@ def problems(source: Source) -> list[SourceError]:
     for one in source.header.get("headline", []):
         if not isinstance(one, dict) or set(one) != {"figure", *LANGUAGES}:
             bad(1, f"headline: {one} is not {{figure: …, zh: …, en: …}}")
+    for lang in LANGUAGES:
+        level = 0
+        for cell in source.cells:
+            for deeper, text in cell.headings() if cell.lang in (lang, None) else []:
+                if deeper > level + 1:
+                    bad(cell.line, f"the heading {text!r} skips a level; begin it with {'#' * (level + 1)}")
+                level = deeper
     seen: Counter[str] = Counter()
     waiting: Cell | None = None  # a Chinese cell whose English one comes next
     for cell in source.cells:

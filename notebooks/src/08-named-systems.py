@@ -158,11 +158,11 @@ ax.set_xticks(range(6))
 #en> plots.show(fig, "Share of parameters and of multiply–adds in each group of VGG16: nearly all parameters are in the linear layers, nearly all arithmetic in the convolutions.")
 assert shares(held)[-1] > 0.85 and shares(work)[-1] < 0.02
 # %% [markdown] lang="zh" ids="vgg16-real"
-# #### 用真的权重
+# ### 用真的权重
 #
 # 设了 `MMLAB_VGG16`，下面就用 ImageNet 上训练好的权重；没有设，就用一个窄的随机副本，分数没有意义。
 # %% [markdown] lang="en" ids="vgg16-real"
-# #### With the real weights
+# ### With the real weights
 #
 # With `MMLAB_VGG16` set, this runs the weights trained on ImageNet; without it, a narrow random copy whose scores mean nothing.
 # %%
