@@ -25,7 +25,7 @@ from fontTools.ttLib import TTFont
 from mkdocs.plugins import event_priority
 
 FORMULA = re.compile(r'<(span|div) class="arithmatex">\\([(\[])(.*?)\\[)\]]</\1>(?P<after>[，。；：、？！）”]?)', re.S)
-SHORT = 60  # characters of TeX: such a formula fits on a phone's line
+SHORT = 24  # characters of TeX: such a formula fits on a phone's line
 STYLESHEET = "assets/katex/katex.css"
 _FACE = re.compile(r"@font-face\{.*?\}", re.S)
 _FAMILY = re.compile(r"url\(fonts/(KaTeX_[\w-]+)\.woff2\)")
