@@ -35,7 +35,6 @@ INPUTS = ("docs", "data", "notebooks", "overrides", "mkdocs.yml", english.CONFIG
 _pool: ProcessPoolExecutor | None = None
 _pending: Future | None = None
 _target: Path | None = None  # where the finished site goes
-_serving = False
 
 
 def _is_english(config) -> bool:
@@ -43,8 +42,7 @@ def _is_english(config) -> bool:
 
 
 def on_startup(command: str, dirty: bool) -> None:
-    global _serving
-    _serving = command == "serve"
+    current.serving = command == "serve"
     for folder in (str(ROOT), str(ROOT / "hooks")):  # tools/ and book/; MkDocs forgets hooks/ once they are loaded
         if folder not in sys.path:
             sys.path.insert(0, folder)
@@ -81,7 +79,7 @@ def on_pre_build(config) -> None:
         return
     if _pool is None:
         _pool = ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"))
-    _pending = _pool.submit(english.build_english, config.site_dir + ".en", config.site_url, _serving)
+    _pending = _pool.submit(english.build_english, config.site_dir + ".en", config.site_url, current.serving)
 
 
 def on_env(env, config, files):

@@ -1,4 +1,7 @@
-"""Puts `![alt](figure:id "caption")` into the page: docs/assets/figures/<id>.svg, inlined, in the page's language."""
+"""Puts `![alt](figure:id "caption")` into the page: docs/assets/figures/<id>.svg, inlined, in the page's language.
+
+Where overrides/assets/try/<id>.js exists, the reader can move the figure; without script it stays as it is drawn.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from html import escape
 from xml.etree import ElementTree
 
 from book import current
-from book.paths import FIGURES, LANGUAGES
+from book.paths import FIGURES, LANGUAGES, OVERRIDES
 from book.problems import line_of, problems
 from book.source import read_text
 from markdown import Extension
@@ -79,7 +82,8 @@ def figure(name: str, alt: str, caption: str) -> str:
     svg = svg.replace("<svg ", f'<svg role="img" aria-label="{label}" ', 1)
     below = f"<figcaption>{escape(caption)}</figcaption>" if caption else ""
     wide = " figure--wide" if width > 400 else ""
-    return f'<figure class="figure{wide}" id="figure-{name}">{svg}{below}</figure>'
+    moves = f' data-try="{name}"' if (OVERRIDES / "assets" / "try" / f"{name}.js").exists() else ""
+    return f'<figure class="figure{wide}" id="figure-{name}"{moves}>{svg}{below}</figure>'
 
 
 @cache

@@ -1,4 +1,4 @@
-"""Makes pages of data: bibliography, glossary, errata, one page a question and a model, the bank by topic.
+"""Makes pages of data: bibliography, glossary, data sets, errata, one page a question and a model; and lists in pages.
 
 Each is written as Markdown from a template in hooks/templates/, so that it passes through everything
 that prose passes through.
@@ -8,22 +8,26 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
+from datetime import date
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
-from book import current, facts
+from book import current, facts, uses
 from book.data import authors, plain, title_of
 from book.labs import labs
 from book.paths import CACHE, DATA, DOCS, ROOT
-from book.source import read_source
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from book.problems import line_of, problems
+from book.source import read_source, read_text
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateNotFound
 from mkdocs.exceptions import PluginError
 from mkdocs.plugins import event_priority
 from mkdocs.structure.files import File, Files
 
-BY_TOPIC = "{{ questions:by-topic }}"
-_LABS = re.compile(r"^\{\{ labs:(list|runs|figures) \}\}$", re.M)  # → hooks/templates/lab-<name>.md
-_COUNT = re.compile(r"\{\{ count:(references|glossary|errata|questions|models) \}\}")
+_COUNT = re.compile(r"\{\{ count:(references|glossary|errata|questions|models|datasets|predictions) \}\}")
+#: A line of a page that a template takes the place of: hooks/templates/<kind>-<name>.md
+_LIST = re.compile(r"^\{\{ (labs|questions|predictions):([a-z-]+) \}\}$", re.M)
 
 
 def _environment(language: str) -> Environment:
@@ -77,8 +81,17 @@ def on_files(files: Files, config) -> Files:
         file = File.generated(config, uri, abs_src_path=str(path))
         files.append(file)
 
-    add("reference/bibliography.md", DATA / "references.bib", "bibliography.md", references=known.references)
-    add("reference/glossary.md", DATA / "glossary.yml", "glossary.md", terms=_by_initial(current.language))
+    cited = uses.citations(known, current.language)
+    used = uses.terms(known, current.language)
+    add(
+        "reference/bibliography.md",
+        DATA / "references.bib",
+        "bibliography.md",
+        references=known.references,
+        cited=cited,
+    )
+    add("reference/glossary.md", DATA / "glossary.yml", "glossary.md", terms=_by_initial(current.language), used=used)
+    add("reference/datasets.md", DATA / "datasets.yml", "datasets.md", datasets=known.datasets.values())
     add("reference/errata.md", DATA / "errata.yml", "errata.md", errata=known.errata.values())
     for name, question in known.questions.items():
         if current.language in question:
@@ -116,22 +129,48 @@ def _by_initial(language: str) -> dict[str, list[dict]]:
 @event_priority(50)
 def on_page_markdown(markdown, page, config, files):
     markdown = _COUNT.sub(lambda match: str(len(getattr(current.facts, match[1]))), markdown)
-    if _LABS.search(markdown):
-        environment, known = _environment(current.language), labs(current.language)
-        markdown = _LABS.sub(lambda match: environment.get_template(f"lab-{match[1]}.md").render(labs=known), markdown)
-    if page.file.src_uri == "interview/index.md":
-        by_topic: dict[str, list[dict]] = {}
-        for question in current.facts.questions.values():
-            by_topic.setdefault(question["topic"], []).append(question)
-        text = (
-            _environment(current.language)
-            .get_template("by-topic.md")
-            .render(
-                topics=[topic for slug, topic in current.facts.topics.items() if slug in by_topic], questions=by_topic
-            )
-        )
-        return markdown.replace(BY_TOPIC, text)
-    return markdown
+    return _LIST.sub(_list, markdown)
+
+
+def _list(match: re.Match[str]) -> str:
+    kind, name = match.groups()
+    try:
+        template = _environment(current.language).get_template(f"{kind}-{name}.md")
+    except TemplateNotFound:
+        line = line_of(read_text(current.page), match[0])
+        problems.add(current.page, line, f"no list is called '{kind}:{name}'", "see CONTRIBUTING.md for the names")
+        return ""
+    return template.render(**_LISTS[kind]())
+
+
+def _topics() -> dict[str, Any]:
+    """The topics that have questions, and the questions of each."""
+    by_topic: dict[str, list[dict]] = {}
+    for question in current.facts.questions.values():
+        by_topic.setdefault(question["topic"], []).append(question)
+    return {
+        "topics": [topic for slug, topic in current.facts.topics.items() if slug in by_topic],
+        "questions": by_topic,
+    }
+
+
+def _predictions() -> dict[str, Any]:
+    """The register: what is open, the next due first, then what was judged, the last first."""
+    every = sorted(current.facts.predictions.values(), key=lambda one: (one["due"], one["id"]))
+    judged = [one for one in every if one["state"] != "open"]
+    return {
+        "open": [one for one in every if one["state"] == "open"],
+        "judged": sorted(judged, key=lambda one: one["judged"]["on"], reverse=True),
+        "brier": facts.brier(every),
+        "today": date.today().isoformat(),
+    }
+
+
+_LISTS: dict[str, Callable[[], dict[str, Any]]] = {
+    "labs": lambda: {"labs": labs(current.language)},
+    "questions": _topics,
+    "predictions": _predictions,
+}
 
 
 _sections: dict[str, object] = {}

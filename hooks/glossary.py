@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from xml.etree import ElementTree
 
 from book import current
+from book.terms import Terms
 from markdown import Extension
 from markdown.treeprocessors import Treeprocessor
 from markdown.util import AtomicString
@@ -34,73 +34,20 @@ SKIP_CLASSES = {"arithmatex", "cite", "fact", "admonition-title", "entry"}
 
 @event_priority(70)
 def on_config(config):
-    config.markdown_extensions.append(_Glossary(_Terms(config.extra["language"])))
+    config.markdown_extensions.append(_Glossary(Terms(current.facts.glossary.values(), config.extra["language"])))
     return config
 
 
-def _any_of(forms: list[str]) -> str:
-    """A pattern that matches the longest of the forms, as a tree of their letters: many times faster than a list."""
-    if not forms:
-        return r"(?!)"
-    tree: dict = {}
-    for form in forms:
-        node = tree
-        for char in form:
-            node = node.setdefault(char, {})
-        node[""] = {}
-
-    def pattern(node: dict) -> str:
-        ends = "" in node
-        branches = [re.escape(char) + pattern(after) for char, after in node.items() if char]
-        if not branches:
-            return ""
-        joined = branches[0] if len(branches) == 1 and not ends else f"(?:{'|'.join(branches)})"
-        return f"{joined}?" if ends else joined
-
-    return f"(?:{pattern(tree)})"
-
-
-class _Terms:
-    """All forms of all terms in one language, as one pattern; the longest form wins."""
-
-    def __init__(self, language: str) -> None:
-        self.language, self.other = language, "en" if language == "zh" else "zh"
-        self.forms: dict[str, dict] = {}
-        for term in current.facts.glossary.values():
-            for form in [
-                term[language],
-                *(term.get(f"{language}_also") or []),
-                *(term.get("en_also") or [] if language == "zh" else []),
-            ]:
-                self.forms.setdefault(self._key(form), term)
-            if language == "zh":
-                self.forms.setdefault(self._key(term["en"]), term)
-        latin = [form for form in self.forms if form[0].isascii()]
-        han = [form for form in self.forms if not form[0].isascii()]
-        # Latin words only whole (a plural s may follow); Han words anywhere
-        self.pattern = re.compile(
-            rf"(?<![A-Za-z0-9-])(?:{_any_of(latin)})s?(?![A-Za-z0-9-])|{_any_of(han)}", re.IGNORECASE
-        )
-
-    @staticmethod
-    def _key(form: str) -> str:
-        return form.lower()
-
-    def term(self, found: str) -> dict | None:
-        key = self._key(found)
-        return self.forms.get(key) or self.forms.get(key.removesuffix("s"))
-
-    def link(self, term: dict, text: str) -> ElementTree.Element:
-        title = f"{term[self.other]}{'：' if self.language == 'zh' else ': '}{term[f'{self.language}_def']}"
-        link = ElementTree.Element(
-            "a", {"class": "term", "href": f"/reference/glossary.md#{term['id']}", "title": title}
-        )
-        link.text = AtomicString(text)
-        return link
+def _link(term: dict, text: str) -> ElementTree.Element:
+    language, other, colon = ("zh", "en", "：") if current.language == "zh" else ("en", "zh", ": ")
+    title = f"{term[other]}{colon}{term[f'{language}_def']}"
+    link = ElementTree.Element("a", {"class": "term", "href": f"/reference/glossary.md#{term['id']}", "title": title})
+    link.text = AtomicString(text)
+    return link
 
 
 class _Glossary(Extension):
-    def __init__(self, terms: _Terms) -> None:
+    def __init__(self, terms: Terms) -> None:
         super().__init__()
         self.terms = terms
 
@@ -110,7 +57,7 @@ class _Glossary(Extension):
 
 
 class _Mark(Treeprocessor):
-    def __init__(self, md, terms: _Terms) -> None:
+    def __init__(self, md, terms: Terms) -> None:
         super().__init__(md)
         self.terms = terms
 
@@ -146,9 +93,8 @@ class _Mark(Treeprocessor):
         if isinstance(text, AtomicString):
             return text, []
         head, links, position = None, [], 0
-        for match in self.terms.pattern.finditer(text):
-            term = self.terms.term(match[0])
-            if term is None or term["id"] in self.seen or "\x02" in match[0]:
+        for match, term in self.terms.find(text):
+            if term["id"] in self.seen or "\x02" in match[0]:
                 continue
             self.seen.add(term["id"])
             before = text[position : match.start()]
@@ -156,7 +102,7 @@ class _Mark(Treeprocessor):
                 links[-1].tail = before
             else:
                 head = before
-            links.append(self.terms.link(term, match[0]))
+            links.append(_link(term, match[0]))
             position = match.end()
         if not links:
             return text, []

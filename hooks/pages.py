@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from html import escape, unescape
 from urllib.parse import urlsplit
 
 from book import current
@@ -14,11 +13,6 @@ from book.source import read_source, read_text
 from mkdocs.plugins import event_priority
 
 _ID = re.compile(r'<(?:h[1-6]|a|div|figure|p|span|tr|td|li|section|dt)\b[^>]*?\sid="([^"]+)"')
-_TABLE = re.compile(
-    r"<h[1-6]\b[^>]*>(.*?)</h[1-6]>|<table>|</table>"
-    r'|<th([^>]*)>(<span class="arithmatex">([^<]*)</span>)?</th>',
-    re.S,
-)
 _PRE = re.compile(r"<pre\b.*?</pre>|<code\b.*?</code>|<svg\b.*?</svg>", re.S)
 
 
@@ -45,30 +39,7 @@ def on_page_content(html, page, config, files):
             first = line_of(text, f"#{name} ")
             line = line_of("\n".join(text.split("\n")[first:]), f"#{name} ", first + 1) or first
             problems.add(path, line, f"duplicate id '{name}'", "give one of the two another id")
-    return _TABLE.sub(_Tables(), html)
-
-
-class _Tables:
-    """Puts each table into a box that scrolls sideways on a small screen, named after the heading above it."""
-
-    def __init__(self) -> None:
-        self.heading = ""
-
-    def __call__(self, match: re.Match) -> str:
-        if match[0] == "<table>":
-            name = f"表：{self.heading}" if current.language == "zh" else f"Table: {self.heading}"
-            return f'<div class="table" role="group" tabindex="0" aria-label="{escape(name, quote=True)}"><table class="table__grid">'
-        if match[0] == "</table>":
-            return "</table></div>"
-        if match[0].startswith("<th") and match[1] is None:
-            if match[3] is None:  # an empty corner heads nothing
-                return f"<td{match[2]}></td>"
-            # MathML alone does not count as a header's text
-            tex = match[4].removeprefix("\\(").removesuffix("\\)")
-            return f'<th{match[2]}><span aria-hidden="true">{match[3]}</span><span class="unseen">{tex}</span></th>'
-        text = re.sub(r'<a class="headerlink".*?</a>|<[^>]+>', "", match[1], flags=re.S)
-        self.heading = " ".join(unescape(text).split())
-        return match[0]
+    return html
 
 
 def on_template_context(context, template_name, config):

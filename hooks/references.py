@@ -1,7 +1,7 @@
 """Loads data/, and turns what prose says of it into links.
 
 `[@key; @key]` cites the bibliography, `{{ q:id }}` a question, `{{ m:id }}` a model,
-`{{ m:id.fact }}` a fact about it, `{{ c:id }}` an entry of the errata, `{{ r:lab.figure }}` is a lab's figure over seeds.
+`{{ m:id.fact }}` a fact about it, `{{ c:id }}` an entry of the errata, `{{ d:id }}` a data set, `{{ r:lab.figure }}` is a lab's figure over seeds.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from markdown.inlinepatterns import InlineProcessor
 from mkdocs.plugins import event_priority
 
 CITATION = r"\[(@[a-z0-9]+(?:\s*;\s*@[a-z0-9]+)*)\]"
-REFERENCE = r"\{\{\s*([qmcr]):([a-zA-Z0-9-]+)(?:\.([a-z0-9._-]+))?\s*\}\}"
+REFERENCE = r"\{\{\s*([qmcdr]):([a-zA-Z0-9-]+)(?:\.([a-z0-9._-]+))?\s*\}\}"
 
 
 @event_priority(80)
@@ -84,6 +84,7 @@ class _Reference(InlineProcessor):
             "q": (current.facts.questions, "data/questions/"),
             "m": (current.facts.models, "data/models/"),
             "c": (current.facts.errata, "data/errata.yml"),
+            "d": (current.facts.datasets, "data/datasets.yml"),
             "r": (current.facts.results, "data/results/"),
         }
         entries, place = known[kind]
@@ -96,6 +97,8 @@ class _Reference(InlineProcessor):
         elif kind == "c":
             label = "勘误" if current.language == "zh" else "Erratum"
             element = _link(f"/reference/errata.md#{name.lower()}", f"{label} {name}", "ref ref--erratum")
+        elif kind == "d":
+            element = _link(f"/reference/datasets.md#{name}", entry["name"], "ref ref--dataset")
         elif kind == "r":
             if field not in entry["figures"]:
                 _missing(

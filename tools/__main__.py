@@ -1,7 +1,8 @@
 """`python -m tools`: what maintainers run.
 
 check   everything that can be wrong with prose, data and translations, a line each (exit status 1)
-stamp   records on English pages that they are up to date with the Chinese text, after you made them so
+stamp   records on pages that were changed the day, and on English ones that they are up to date with the Chinese text,
+        after you made them so
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from __future__ import annotations
 import argparse
 import re
 import sys
+from datetime import date
+from pathlib import Path
 
 from . import ROOT  # noqa: F401  (puts hooks/ on the path)
 from book.data import Facts
@@ -57,6 +60,10 @@ def check() -> int:
             if recorded != zh.hash:
                 what = "has no source_hash" if recorded is None else "is behind its Chinese page, which has changed"
                 problems.add(en.path, 1, what, "bring it up to date, then run `python -m tools stamp`")
+            elif not zh.meta.get("revised") or zh.meta["revised"] != en.meta.get("revised"):
+                problems.add(
+                    zh.path, 1, "has no day of revision, or not its twin's", "write the same `revised:` in both"
+                )
         for source in (zh, en):
             if source.path.is_relative_to(DOCS) and not source.meta.get("description"):
                 problems.add(source.path, 1, "has no description", "say in one sentence what the reader gets")
@@ -69,21 +76,28 @@ def check() -> int:
 
 
 def stamp() -> int:
-    """Writes each Chinese page's hash into its English twin's front matter."""
+    """Writes each Chinese page's hash into its English twin's front matter, and the day of the change into both."""
+    today = date.today().isoformat()
     for zh, en in pairs():
         if not en.path.is_relative_to(DOCS) or en.meta.get("source_hash") == zh.hash:
             continue
-        text = en.path.read_text("utf-8")
-        line = f"source_hash: {zh.hash}\n"
-        if re.search(r"^source_hash:.*\n", text, re.M):
-            text = re.sub(r"^source_hash:.*\n", line, text, count=1, flags=re.M)
-        elif text.startswith("---\n"):
-            text = text.replace("\n---\n", f"\n{line}---\n", 1)
-        else:
-            text = f"---\n{line}---\n{text}"
-        en.path.write_text(text, "utf-8")
+        _set(zh.path, "revised", today)
+        _set(en.path, "revised", today)
+        _set(en.path, "source_hash", zh.hash)
         print(f"{relative(en.path)}: up to date with {relative(zh.path)}")
     return 0
+
+
+def _set(path: Path, name: str, value: str) -> None:
+    """Gives a field of the page's front matter its value."""
+    text, line = path.read_text("utf-8"), f"{name}: {value}\n"
+    if re.search(rf"^{name}:.*\n", text, re.M):
+        text = re.sub(rf"^{name}:.*\n", line, text, count=1, flags=re.M)
+    elif text.startswith("---\n"):
+        text = text.replace("\n---\n", f"\n{line}---\n", 1)
+    else:
+        text = f"---\n{line}---\n{text}"
+    path.write_text(text, "utf-8")
 
 
 def main() -> int:

@@ -8,6 +8,7 @@ from .data import Facts
 from .paths import DOCS
 
 language = "zh"
+serving = False
 #: While serving: only the pages whose text was edited are made again.
 partial = False
 page: Path = DOCS

@@ -131,8 +131,10 @@ class Facts:
         self.questions: dict[str, dict[str, Any]] = {}
         self.models: dict[str, dict[str, Any]] = {}
         self.results: dict[str, dict[str, Any]] = {}
+        self.datasets: dict[str, dict[str, Any]] = {}
+        self.predictions: dict[str, dict[str, Any]] = {}
         parts = (self._references, self._glossary, self._errata, self._topics, self._questions, self._models)
-        for part in (*parts, self._results):
+        for part in (*parts, self._results, self._datasets, self._predictions):
             try:
                 part()
             except BadInput as error:
@@ -203,6 +205,14 @@ class Facts:
         for path in sorted((self.root / "results").glob("*.json")):
             self.results[path.stem] = load(path, "results")
 
+    def _datasets(self) -> None:
+        path = self.root / "datasets.yml"
+        self.datasets = _unique(path, load(path, "datasets"))
+
+    def _predictions(self) -> None:
+        path = self.root / "predictions.yml"
+        self.predictions = _unique(path, load(path, "predictions"))
+
     def _check_sources(self) -> None:
         """Every source that data names must be an entry of the bibliography (or an address)."""
 
@@ -223,6 +233,20 @@ class Facts:
             path = self.root / "questions" / question["id"] / "meta.yml"
             for number, key in enumerate(question.get("sources") or []):
                 check(path, ["sources", number], key)
+        path = self.root / "datasets.yml"
+        for index, dataset in enumerate(self.datasets.values()):
+            for name in ("size", "licence"):
+                check(path, [index, name, "source"], (dataset.get(name) or {}).get("source"))
+            for number, problem in enumerate(dataset.get("problems") or []):
+                check(path, [index, "problems", number, "source"], problem.get("source"))
+            for number, key in enumerate(dataset.get("references") or []):
+                check(path, [index, "references", number], key)
+        path = self.root / "predictions.yml"
+        for index, prediction in enumerate(self.predictions.values()):
+            for number, key in enumerate(prediction.get("sources") or []):
+                check(path, [index, "sources", number], key)
+            for number, key in enumerate((prediction.get("judged") or {}).get("sources") or []):
+                check(path, [index, "judged", "sources", number], key)
         for model in self.models.values():
             path = self.root / "models" / f"{model.get('id')}.yml"
             for name, fact in (model.get("facts") or {}).items():

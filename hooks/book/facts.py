@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from statistics import mean, stdev
 from typing import Any
 
@@ -27,6 +27,8 @@ CHINESE = {
     "component-of": "是它的部件",
     "confused-with": "常被混淆",
     "contrast": "对照",
+    "training": "训练",
+    "evaluation": "评测",
 }
 #: ISO 3166-1 codes that occur in data/models/.
 COUNTRIES = {"US": ("美国", "United States"), "CN": ("中国", "China")}
@@ -55,3 +57,12 @@ def spread(values: Sequence[float]) -> str:
     if len(values) == 1:
         return f"{values[0]:.2f}"
     return f"{mean(values):.2f} ± {stdev(values):.2f}"
+
+
+def brier(predictions: Iterable[dict[str, Any]]) -> float | None:
+    """The mean of (probability - outcome)² over what was judged: 0 is perfect, 0.25 is a coin (Brier, 1950)."""
+    outcomes = {"came-true", "failed"}
+    scored = [
+        (one["probability"] - (one["state"] == "came-true")) ** 2 for one in predictions if one["state"] in outcomes
+    ]
+    return mean(scored) if scored else None

@@ -40,6 +40,20 @@ addEventListener("hashchange", () => {
   if (document.querySelector(".claim:target")?.hidden) filter("")
 })
 
+// Figures that readers can move: assets/try/<id>.js is fetched when the figure comes near the screen.
+const assets = new URL(".", document.currentScript.src)
+const near = new IntersectionObserver(entries => {
+  for (const { target, isIntersecting } of entries) {
+    if (!isIntersecting) continue
+    near.unobserve(target)
+    import(new URL(`try/${target.dataset.try}.js`, assets)).then(module => module.default(target))
+  }
+}, { rootMargin: "100%" })
+document$.subscribe(() => {
+  near.disconnect()
+  for (const figure of document.querySelectorAll("figure[data-try]:not(:has(.try))")) near.observe(figure)
+})
+
 // What scrolls sideways can be reached with the keyboard; what fits is no stop on the way.
 function stops() {
   for (const box of document.querySelectorAll(".formula, .table, .nb-output pre")) {

@@ -6,6 +6,7 @@ import base64
 import json
 import re
 import shutil
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -71,6 +72,66 @@ def test_formulas_are_set_in_their_own_fonts(page, site) -> None:
 
 
 # --- figures ---------------------------------------------------------------------------------
+
+
+def that_move(folder: Path) -> list[tuple[str, str]]:
+    """Each figure that readers can move, with its page, in both languages."""
+    found = []
+    for name in pages(folder):
+        if not name.endswith("404.html"):
+            text = (folder / name / "index.html").read_text("utf-8")
+            found += [(name, figure) for figure in re.findall(r'data-try="([^"]+)"', text)]
+    return found
+
+
+def note(wrong: list[str], where: str, error) -> None:
+    wrong.append(f"{where}: {error}")
+
+
+def test_figures_that_readers_can_move(browser, site, folder: Path) -> None:
+    """Each answers to the keyboard: every control changes what is said, and nothing fails or sticks out."""
+    every = that_move(folder)
+    assert {figure for _, figure in every} == {path.stem for path in (folder / "assets/try").glob("*-*.js")}
+    wrong = []
+    with new_context(browser, viewport={"width": 390, "height": 800}) as context:
+        for name, figure in every:
+            page = context.new_page()
+            page.on("pageerror", partial(note, wrong, f"{name} {figure}"))
+            page.goto(site.url + name)
+            box = page.locator(f"#figure-{figure}")
+            box.scroll_into_view_if_needed()
+            result = box.locator(".try__result")
+            result.wait_for()
+            for control in box.locator(".try :is(input, select)").all():
+                assert control.evaluate("(e) => e.labels.length") == 1
+                said, drawn = result.inner_text(), box.locator("svg").evaluate("(e) => e.outerHTML")
+                assert said.strip(), f"{name} {figure} says nothing"
+                control.focus()
+                kind, lowest = control.get_attribute("type"), control.get_attribute("min") == control.input_value()
+                way = "ArrowRight" if lowest else "ArrowLeft"
+                page.keyboard.press({"checkbox": "Space", "range": way}.get(kind, "ArrowDown"))
+                if (said, drawn) == (result.inner_text(), box.locator("svg").evaluate("(e) => e.outerHTML")):
+                    wrong.append(f"{name} {figure}: {control.get_attribute('name')} changes nothing")
+                if re.search(r"NaN|undefined|Infinity", result.inner_text() + box.inner_text()):
+                    wrong.append(f"{name} {figure}: {result.inner_text()}")
+            out = box.evaluate(
+                "(f) => [...f.querySelectorAll('svg text, .try *')].filter((e) => e.getBoundingClientRect().right >"
+                " document.documentElement.clientWidth).map((e) => e.textContent)"
+            )
+            wrong += [f"{name} {figure}: sticks out: {text}" for text in out]
+            page.close()
+    assert not wrong, "\n".join(wrong)
+
+
+def test_a_moved_figure_begins_with_the_numbers_of_the_text(browser, site) -> None:
+    with new_context(browser) as context:
+        page = context.new_page()
+        page.goto(f"{site.url}principles/alignment/")
+        page.locator("#figure-alignment-matrix").scroll_into_view_if_needed()
+        result = page.locator("#figure-alignment-matrix .try__result")
+        result.wait_for()
+        assert "0.0885" in result.inner_text()
+        assert "0.73" in result.inner_text()
 
 
 def with_a_figure(folder: Path) -> list[str]:

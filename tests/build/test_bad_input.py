@@ -96,6 +96,22 @@ CASES = {
         lambda book: ((book / "data/results").mkdir(), (book / "data/results/00-tiny.json").write_text(BAD_RESULTS)),
         r"data/results/00-tiny.json:1: seeds: \[\] should be non-empty; see",
     ),
+    "reference to an unknown data set": (
+        replace("docs/zh/principles/index.md", "{{ d:toy-vqa }}", "{{ d:none }}"),
+        r"docs/zh/principles/index.md:8: reference to unknown d:none; add it to data/datasets.yml",
+    ),
+    "a data set's fact with an unknown source": (
+        replace("data/datasets.yml", "40 images}, source: doe2020fusion", "40 images}, source: nobody2020"),
+        r"data/datasets.yml:7: unknown source 'nobody2020'; add",
+    ),
+    "a prediction that is judged before it is": (
+        replace("data/predictions.yml", "state: failed", "state: open"),
+        r"data/predictions.yml:1: 0: .+; see",
+    ),
+    "list of an unknown kind": (
+        replace("docs/zh/principles/index.md", "{{ predictions:list }}", "{{ predictions:lots }}"),
+        r"docs/zh/principles/index.md:12: no list is called 'predictions:lots'; see",
+    ),
     "bad TeX": (
         replace("docs/en/principles/fusion.md", "y = W h + b", r"y = \frac{W"),
         r"docs/en/principles/fusion.md:13: formula `y = \\frac\{W` is not valid TeX .+; mend",

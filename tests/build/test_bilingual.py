@@ -108,6 +108,36 @@ def test_a_term_has_a_tooltip_at_its_first_use(good_book: Path):
     assert english.find(".//a[@class='term']").get("title").startswith("交叉注意力: ")
 
 
+def test_the_register_of_predictions(good_book: Path):
+    """The next due first, the judged last, with their score; what should have been judged says so."""
+    tree = html.parse(str(good_book / "site/en/principles/index.html"))
+    cards = tree.xpath("//section[contains(@class, 'prediction')]")
+    assert [(card.get("id"), card.xpath(".//*[@class='claim__verdict']")[0].text) for card in cards] == [
+        ("p03", "to be judged"),
+        ("p02", "open"),
+        ("p01", "failed"),
+    ]
+    assert "Mean Brier score of those judged: 0.640" in tree.getroot().text_content()
+
+
+def test_a_work_and_a_term_say_where_they_are_used(good_book: Path):
+    def links(page: str, entry: str) -> list[str]:
+        tree = html.parse(str(good_book / "site" / page / "index.html"))
+        return tree.xpath(f"//*[@id='{entry}']//*[@class='entry__uses']/a/@href")
+
+    assert links("reference/bibliography", "doe2020fusion") == ["../../principles/fusion/", "../../interview/q/q1/"]
+    assert links("en/reference/glossary", "cross-attention") == ["../../principles/"]
+
+
+def test_a_data_set_is_an_entry(good_book: Path):
+    tree = html.parse(str(good_book / "site/reference/datasets/index.html"))
+    entry = tree.xpath("//*[@id='toy-vqa']")[0].text_content()
+    assert "40 张图" in entry
+    assert "（未确认）" in entry
+    link = html.parse(str(good_book / "site/en/principles/index.html")).xpath("//a[@class='ref ref--dataset']")[0]
+    assert (link.get("href"), link.text) == ("../reference/datasets/#toy-vqa", "ToyVQA")
+
+
 def test_an_english_page_that_is_behind_says_so(book: Path):
     page = book / "docs/en/principles/fusion.md"
     text = page.read_text("utf-8")
