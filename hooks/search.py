@@ -51,7 +51,7 @@ SIGNS = {
     "top": "T", "mid": "|", "nabla": "∇", "odot": "⊙", "quad": " ", "qquad": " ",
 }
 # fmt: on
-LISTS = ("reference/glossary/", "reference/errata/", "reference/bibliography/")
+LISTS = ("reference/glossary/", "reference/errata/", "reference/bibliography/", "reference/datasets/")
 SILENT = {
     "zh": ("搜索暂时不可用", "书的文本没有取到。网络恢复后会自动重试；也可以先到术语表里找。"),
     "en": (
@@ -130,7 +130,11 @@ def _entries(language: str) -> list[tuple[str, str, str, list[str]]]:
         )
         for key, work in facts.references.items()
     ]
-    return terms + claims + works
+    sets = [
+        (f"reference/datasets/#{one['id']}", one["name"], one["measures"][language], [one["id"].replace("-", " ")])
+        for one in facts.datasets.values()
+    ]
+    return terms + claims + works + sets
 
 
 def _formula(match: re.Match[str]) -> str:

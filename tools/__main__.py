@@ -16,11 +16,12 @@ from pathlib import Path
 from . import ROOT  # noqa: F401  (puts hooks/ on the path)
 from book.data import Facts
 from book.parity import compare, page_problems
-from book.paths import DATA, DOCS, relative
+from book.paths import DATA, DOCS, LANGUAGES, relative
 from book.problems import BadInput, Problem, problems
 from book.source import Source, read_source
 
 from . import notebook_stamps as notebooks
+from . import prose
 
 
 def pairs() -> list[tuple[Source, Source]]:
@@ -51,8 +52,12 @@ def _add(problem: Problem) -> None:
 
 def check() -> int:
     """Prints every problem; returns the exit status."""
-    Facts()
-    for zh, en in pairs():
+    facts, every = Facts(), pairs()
+    chapters = [zh for zh, _ in every if zh.path.is_relative_to(DOCS)]
+    both = [(language, source) for pair in every for language, source in zip(LANGUAGES, pair, strict=True)]
+    for problem in [*prose.without_source(chapters), *prose.other_words(facts, both)]:
+        _add(problem)
+    for zh, en in every:
         for problem in [*page_problems(zh), *page_problems(en), *compare(zh, en)]:
             _add(problem)
         if en.path.is_relative_to(DOCS):

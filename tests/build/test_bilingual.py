@@ -108,6 +108,28 @@ def test_a_term_has_a_tooltip_at_its_first_use(good_book: Path):
     assert english.find(".//a[@class='term']").get("title").startswith("交叉注意力: ")
 
 
+def test_a_page_tells_of_itself(good_book: Path):
+    """How long it takes and when it was revised; at its end the works it cites, and no address where there is none."""
+    en = html.parse(str(good_book / "site/en/principles/fusion/index.html")).getroot()
+    said = " ".join(en.find_class("reading")[0].text_content().split())
+    assert said == "about 1 minute · 2026-01-01 revised · 2 sources"
+    works = en.get_element_by_id("sources")
+    assert [link.get("href") for link in works.iter("a")] == [
+        "../../reference/bibliography/#doe2020fusion",
+        "../../reference/bibliography/#roe2021attention",
+    ]
+    assert "On Fusion" in works.text_content()
+    assert not en.find_class("report")
+
+
+def test_a_page_leads_to_where_an_error_is_reported(book: Path):
+    done = build(book, REPO_URL="https://example.org/book")
+    assert done.returncode == 0, done.stdout
+    page = html.parse(str(book / "site/en/principles/fusion/index.html")).getroot()
+    (link,) = page.find_class("report")[0].iter("a")
+    assert link.get("href").startswith("https://example.org/book/issues/new?title=Error%20on%3A%20Fusion&body=")
+
+
 def test_the_register_of_predictions(good_book: Path):
     """The next due first, the judged last, with their score; what should have been judged says so."""
     tree = html.parse(str(good_book / "site/en/principles/index.html"))
