@@ -61,17 +61,15 @@ def figure(name: str, alt: str, caption: str) -> str:
     """The figure's HTML. A missing file, alternative text or class is reported as a problem."""
     path = FIGURES / f"{name}.svg"
     if not path.exists():
-        problems.add(
-            current.page,
-            line_of(read_text(current.page), f"figure:{name}"),
+        current.mend(
+            f"figure:{name}",
             f"figure '{name}' does not exist",
             f"draw docs/assets/figures/{name}.svg or correct the name",
         )
         return ""
     if not alt.strip():
-        problems.add(
-            current.page,
-            line_of(read_text(current.page), f"figure:{name}"),
+        current.mend(
+            f"figure:{name}",
             f"figure '{name}' has no text alternative",
             "say in the brackets what the figure shows",
         )

@@ -18,8 +18,7 @@ from book import current, facts, uses
 from book.data import authors, plain, title_of
 from book.labs import labs
 from book.paths import CACHE, DATA, DOCS, ROOT
-from book.problems import line_of, problems
-from book.source import read_source, read_text
+from book.source import read_source
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateNotFound
 from mkdocs.exceptions import PluginError
 from mkdocs.plugins import event_priority
@@ -137,8 +136,7 @@ def _list(match: re.Match[str]) -> str:
     try:
         template = _environment(current.language).get_template(f"{kind}-{name}.md")
     except TemplateNotFound:
-        line = line_of(read_text(current.page), match[0])
-        problems.add(current.page, line, f"no list is called '{kind}:{name}'", "see CONTRIBUTING.md for the names")
+        current.mend(match[0], f"no list is called '{kind}:{name}'", "see CONTRIBUTING.md for the names")
         return ""
     return template.render(**_LISTS[kind]())
 

@@ -82,5 +82,11 @@ def on_files(files, config):
 
 @event_priority(100)
 def on_page_markdown(markdown, page, config, files):
-    current.page = current.source_of(page.file.src_uri)
+    current.page, current.making = current.source_of(page.file.src_uri), True
     return markdown
+
+
+@event_priority(-100)
+def on_page_content(html, page, config, files):
+    current.making = False
+    return html

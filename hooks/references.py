@@ -10,8 +10,7 @@ from xml.etree import ElementTree
 
 from book import current, facts
 from book.data import Facts, authors, plain
-from book.problems import line_of, problems
-from book.source import read_text
+from book.problems import problems
 from markdown import Extension
 from markdown.inlinepatterns import InlineProcessor
 from mkdocs.plugins import event_priority
@@ -35,10 +34,6 @@ class _References(Extension):
         md.inlinePatterns.register(_Reference(REFERENCE, md), "reference", 175)
 
 
-def _missing(token: str, what: str, todo: str) -> None:
-    problems.add(current.page, line_of(read_text(current.page), token), what, todo)
-
-
 def _link(href: str, text: str, css: str, title: str | None = None) -> ElementTree.Element:
     link = ElementTree.Element("a", {"href": href, "class": css})
     if title:
@@ -55,7 +50,7 @@ class _Citation(InlineProcessor):
         for key in keys:
             entry = current.facts.references.get(key)
             if entry is None:
-                _missing(
+                current.mend(
                     f"@{key}",
                     f"citation of unknown reference '{key}'",
                     "add it to data/references.bib or correct the key",
@@ -90,7 +85,9 @@ class _Reference(InlineProcessor):
         entries, place = known[kind]
         entry = entries.get(name)
         if entry is None:
-            _missing(f"{kind}:{name}", f"reference to unknown {kind}:{name}", f"add it to {place} or correct the id")
+            current.mend(
+                f"{kind}:{name}", f"reference to unknown {kind}:{name}", f"add it to {place} or correct the id"
+            )
             return "", m.start(0), m.end(0)
         if kind == "q":
             element = _link(f"/interview/q/{name}.md", facts.title(entry, current.language), "ref ref--question")
@@ -101,7 +98,7 @@ class _Reference(InlineProcessor):
             element = _link(f"/reference/datasets.md#{name}", entry["name"], "ref ref--dataset")
         elif kind == "r":
             if field not in entry["figures"]:
-                _missing(
+                current.mend(
                     f"{name}.{field}",
                     f"lab '{name}' recorded no figure '{field}'",
                     f"data/results/{name}.json has the names",
@@ -114,7 +111,7 @@ class _Reference(InlineProcessor):
         else:
             value = (entry.get("facts") or {}).get(field)
             if value is None:
-                _missing(
+                current.mend(
                     f"{name}.{field}",
                     f"model '{name}' has no fact '{field}'",
                     f"add it to data/models/{name}.yml or correct the name",

@@ -40,10 +40,10 @@ def write(name: str, data: bytes) -> Callable[[Path], None]:
 
 BAD_RESULTS = f'{{"stamp": "{"0" * 64}", "seeds": [], "figures": {{}}, "executed": "2026-01-01", "cpu_s": 1e-06, "versions": {{}}}}'
 CASES = {
-    "broken link": (replace(FUSION, "最简单的是拼接", "见[不在](nowhere.md)"), rf"{FUSION}:6: link 'nowhere.md': .+; "),
+    "broken link": (replace(FUSION, "最简单的是拼接", "见[不在](nowhere.md)"), rf"{FUSION}:7: link 'nowhere.md': .+; "),
     "broken anchor": (
         replace("docs/en/index.md", "fusion.md#operators", "fusion.md#opperators"),
-        r"docs/en/index.md:6: link 'principles/fusion.md#opperators': .+anchor.+; ",
+        r"docs/en/index.md:7: link 'principles/fusion.md#opperators': .+anchor.+; ",
     ),
     "broken link in a question": (
         replace("data/questions/q1/en.md", "/principles/fusion.md#operators", "/principles/none.md"),
@@ -56,7 +56,7 @@ CASES = {
     "missing Chinese twin": (remove(FUSION), rf"docs/en/principles/fusion.md: has no twin {FUSION}; write"),
     "duplicate id": (
         replace(FUSION, "```python", "## 又一节 { #operators }\n\n```python"),
-        rf"{FUSION}:25: duplicate id 'operators'; give",
+        rf"{FUSION}:26: duplicate id 'operators'; give",
     ),
     "data against its schema": (
         replace("data/errata.yml", "verdict: imprecise", "verdict: maybe"),
@@ -82,15 +82,15 @@ CASES = {
     ),
     "citation without an entry": (
         replace("docs/en/principles/fusion.md", "[@doe2020fusion]", "[@nobody2020]"),
-        r"docs/en/principles/fusion.md:6: citation of unknown reference 'nobody2020'; add",
+        r"docs/en/principles/fusion.md:7: citation of unknown reference 'nobody2020'; add",
     ),
     "reference to an unknown question": (
         replace(FUSION, "{{ q:q1 }}", "{{ q:q9 }}"),
-        rf"{FUSION}:6: reference to unknown q:q9; add",
+        rf"{FUSION}:7: reference to unknown q:q9; add",
     ),
     "reference to an unknown lab's figure": (
         replace(FUSION, "{{ q:q1 }}", "{{ r:00-tiny.score }}"),
-        rf"{FUSION}:6: reference to unknown r:00-tiny; add it to data/results/",
+        rf"{FUSION}:7: reference to unknown r:00-tiny; add it to data/results/",
     ),
     "results against their schema": (
         lambda book: ((book / "data/results").mkdir(), (book / "data/results/00-tiny.json").write_text(BAD_RESULTS)),
@@ -98,7 +98,7 @@ CASES = {
     ),
     "reference to an unknown data set": (
         replace("docs/zh/principles/index.md", "{{ d:toy-vqa }}", "{{ d:none }}"),
-        r"docs/zh/principles/index.md:8: reference to unknown d:none; add it to data/datasets.yml",
+        r"docs/zh/principles/index.md:9: reference to unknown d:none; add it to data/datasets.yml",
     ),
     "a data set's fact with an unknown source": (
         replace("data/datasets.yml", "40 images}, source: doe2020fusion", "40 images}, source: nobody2020"),
@@ -110,15 +110,19 @@ CASES = {
     ),
     "list of an unknown kind": (
         replace("docs/zh/principles/index.md", "{{ predictions:list }}", "{{ predictions:lots }}"),
-        r"docs/zh/principles/index.md:12: no list is called 'predictions:lots'; see",
+        r"docs/zh/principles/index.md:13: no list is called 'predictions:lots'; see",
     ),
     "bad TeX": (
         replace("docs/en/principles/fusion.md", "y = W h + b", r"y = \frac{W"),
-        r"docs/en/principles/fusion.md:13: formula `y = \\frac\{W` is not valid TeX .+; mend",
+        r"docs/en/principles/fusion.md:14: formula `y = \\frac\{W` is not valid TeX .+; mend",
     ),
     "missing figure": (
         replace(FUSION, "figure:fusion-two", "figure:fusion-none"),
-        rf"{FUSION}:23: figure 'fusion-none' does not exist; draw",
+        rf"{FUSION}:24: figure 'fusion-none' does not exist; draw",
+    ),
+    "missing figure in a post, of which the blog makes an excerpt": (
+        replace("docs/zh/blog/posts/first.md", "<!-- more -->", "![一](figure:fusion-none)\n\n<!-- more -->"),
+        r"figure 'fusion-none' does not exist; draw",
     ),
     "forbidden element in a figure": (
         replace("docs/assets/figures/fusion-two.svg", "<path", "<script>alert(1)</script><path"),
