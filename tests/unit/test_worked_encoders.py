@@ -2,6 +2,7 @@
 
 import math
 from collections import Counter
+from itertools import pairwise
 
 from worked import says
 
@@ -15,18 +16,19 @@ def test_three_merges():
     for _ in range(3):
         pairs = Counter()
         for word, n in words.items():
-            for pair in zip(split[word], split[word][1:]):
+            for pair in pairwise(split[word]):
                 pairs[pair] += n
         (a, b), n = pairs.most_common(1)[0]
         merges.append((a + b, n))
-        for word, units in split.items():
+        for units in split.values():
             at = 0
             while at < len(units) - 1:
                 if (units[at], units[at + 1]) == (a, b):
                     units[at : at + 2] = [a + b]
                 at += 1
         left.append(sum(len(split[w]) * n for w, n in words.items()))
-    assert merges == [("at", 13), ("cat", 9), ("hat", 4)] and left == [42, 29, 20, 16]
+    assert merges == [("at", 13), ("cat", 9), ("hat", 4)]
+    assert left == [42, 29, 20, 16]
     says(PAGE, *map(str, left), "13", "`at`", "`cat`", "`hat`")
 
 
@@ -39,13 +41,14 @@ def test_a_chinese_sentence():
 
 def test_packing():
     patches = (196, 100, 60)
-    assert 3 * max(patches) == 588 and sum(patches) == 356
+    assert (3 * max(patches), sum(patches)) == (588, 356)
     cells = sum(n * n for n in patches)
     says(PAGE, "588", "356", f"{sum(patches) / 588:.1%}", f"{cells:,}".replace(",", "{,}"), f"{cells / 356**2:.0%}")
 
 
 def test_pooling_and_budgets():
-    assert (896 // 14) ** 2 == 4096 and 4096 // 16 == 256 and 280 * 9 == 2520
+    assert (896 // 14) ** 2 == 4096
+    assert 4096 // 4**2 == 256
     says(PAGE, "4,096", "256", f"{280 * 9:,}", f"{2520 * 16**2:,}")
 
 
@@ -91,12 +94,12 @@ def test_coordinates():
 
 def test_one_quantisation():
     z, book, back, beta = (0.8, 0.3), ((0, 0), (1, 0), (0, 1)), (0.5, -0.2), 0.25
-    far = [sum((a - b) ** 2 for a, b in zip(z, e)) for e in book]
+    far = [sum((a - b) ** 2 for a, b in zip(z, e, strict=True)) for e in book]
     e = book[far.index(min(far))]
-    commit = [2 * beta * (a - b) for a, b in zip(z, e)]
-    gets = [a + b for a, b in zip(back, commit)]
-    pull = [2 * (b - a) for a, b in zip(z, e)]
-    moved = [b - 0.1 * g for b, g in zip(e, pull)]
+    commit = [2 * beta * (a - b) for a, b in zip(z, e, strict=True)]
+    gets = [a + b for a, b in zip(back, commit, strict=True)]
+    pull = [2 * (b - a) for a, b in zip(z, e, strict=True)]
+    moved = [b - 0.1 * g for b, g in zip(e, pull, strict=True)]
 
     def pair(v):
         return "(" + ",".join(f"{x:g}" for x in (round(x, 6) for x in v)) + ")"
@@ -105,7 +108,8 @@ def test_one_quantisation():
 
 
 def test_finite_scalars():
-    assert 8 * 5 * 5 * 5 == 1000 and round(math.log2(1000)) == 10
+    assert 8 * 5 * 5 * 5 == 1000
+    assert round(math.log2(1000)) == 10
     says(PAGE, r"8\times5\times5\times5=1000", rf"2\tanh(0.9)={2 * math.tanh(0.9):.2f}")
 
 
@@ -116,8 +120,13 @@ def test_residuals_and_bit_rates():
         left.append(left[-1] - picks[-1])
     assert picks == [1, -0.3, 0.1]
     says(PAGE, *(shown(x, 2) for x in left))
-    for f, n, k, rate, tokens in ((75, 8, 1024, "6", 600), (75, 32, 1024, "24", 2400), (75, 4, 1024, "3", 300), (12.5, 8, 2048, "1.1", 100)):
-        assert f"{f * n * math.log2(k) / 1000:g}" == rate and f * n == tokens
+    for f, n, k, rate, tokens in (
+        (75, 8, 1024, "6", 600),
+        (75, 32, 1024, "24", 2400),
+        (75, 4, 1024, "3", 300),
+        (12.5, 8, 2048, "1.1", 100),
+    ):
+        assert (f"{f * n * math.log2(k) / 1000:g}", f * n) == (rate, tokens)
         says(PAGE, f"| {f:g} | {n} | {k} | {rate} kbps | {tokens} |")
     raw = 24 * 16
     says(PAGE, f"{raw} kbps", f"{raw / 6:.0f}", f"{raw / 1.1:.0f}", f"{600 * 60:,}", f"{100 * 60:,}")
