@@ -31,6 +31,12 @@ GOALS = [
     ("06-bridging", "test.blip2-blank.open", AT_MOST, 0.25),
     ("07-three-modalities", "test.three", AT_LEAST, 0.90),
     ("07-three-modalities", "test.best-two", AT_MOST, 0.55),
+    ("11-preference", "test.start.mixture", AT_MOST, 0.50),
+    ("11-preference", "test.dpo.mixture", AT_LEAST, 0.60),
+    ("11-preference", "test.grpo.mixture", AT_LEAST, 0.60),
+    ("11-preference", "test.naysayer.present", AT_MOST, 0.05),  # the cure that is none
+    ("11-preference", "brake.none.proxy", AT_LEAST, 0.95),
+    ("11-preference", "brake.none.truth", AT_MOST, 0.55),
 ]
 
 
@@ -45,6 +51,14 @@ def test_the_ranking_turns_round_on_unseen_combinations():
     figures = stamps.results("03-training")["figures"]
     for product, readers in zip(figures["heldout.product"], figures["heldout.readers"], strict=True):
         assert readers > product + 0.1
+
+
+def test_a_proxy_that_is_optimised_too_hard_loses_the_truth():
+    figures = stamps.results("11-preference")["figures"]
+    for best, hardest in zip(figures["clip.true.8"], figures["clip.true.64"], strict=True):
+        assert best > hardest
+    for one, most in zip(figures["clip.proxy.8"], figures["clip.proxy.64"], strict=True):
+        assert most > one
 
 
 @pytest.mark.parametrize("path", sources(), ids=lambda path: path.stem)

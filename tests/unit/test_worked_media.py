@@ -21,7 +21,8 @@ def test_movielens():
 
 def test_ndcg():
     assert 1 + 1 / log2(4) == 1.5
-    assert f"{1 + 1 / log2(3):.3f}" == "1.631" and f"{1.5 / (1 + 1 / log2(3)):.3f}" == "0.920"
+    assert f"{1 + 1 / log2(3):.3f}" == "1.631"
+    assert f"{1.5 / (1 + 1 / log2(3)):.3f}" == "0.920"
     says(PAGE, "=1.5$", "=1.631$", "=0.920$")
 
 
@@ -35,12 +36,14 @@ def test_sampled_metrics():
 def test_pairs_of_human_judgement():
     p = 58 / 100
     error = sqrt(p * (1 - p) / 100)
-    assert f"{error:.3f}" == "0.049" and f"{p - 1.96 * error:.2f}–{p + 1.96 * error:.2f}" == "0.48–0.68"
+    assert f"{error:.3f}" == "0.049"
+    assert f"{p - 1.96 * error:.2f}–{p + 1.96 * error:.2f}" == "0.48–0.68"
     says(PAGE, "0.049", "0.48–0.68")
 
 
 def test_sixteen_seconds():
-    assert 16 * 16 == 256 and 73_000 // 256 == 285
+    assert 16 * 16 == 256
+    assert 73_000 // 256 == 285
     says(PAGE, "256", "285")
 
 
@@ -50,21 +53,28 @@ def test_labels():
 
 
 def test_computing_content_beforehand():
-    assert 10**6 * 64 * 2 == 128e6 and 128e6 * 1000 == 128e9
-    assert 500 * 0.050 == 25 and 10**6 / 100 == 10_000 and f"{10_000 / 3600:.1f}" == "2.8"
+    assert 10**6 * 64 * 2 == 128e6
+    assert 128e6 * 1000 == 128e9
+    assert 500 * 0.050 == 25
+    assert 10**6 / 100 == 10_000
+    assert f"{10_000 / 3600:.1f}" == "2.8"
     says(PAGE, r"$10^6\times64\times2 = 128$", r"$10^6/100 = 10{,}000$", "2.8")
 
 
 def test_a_film_of_ten_minutes():
     shots = ceil(600 / 16)
     takes = shots * 5
-    assert 600 / 16 == 37.5 and (shots, takes) == (38, 190)
-    assert takes * 6 == 1140 and round(takes * 2 / 60 * 60) == 380
+    assert 600 / 16 == 37.5
+    assert (shots, takes) == (38, 190)
+    assert takes * 6 == 1140
+    assert round(takes * 2 / 60 * 60) == 380
     assert ceil(log(0.05) / log(0.8)) == 14
     says(PAGE, "$600/16 = 37.5$", r"$38\times5 = 190$", "1,140", "380", r"\rceil = 14$")
 
 
 def test_build_or_buy():
-    assert 15 / 6 == 2.5 and 6 - 2.5 == 3.5 and f"{20_000 / 3.5:,.0f}" == "5,714"
+    assert 15 / 6 == 2.5
+    assert 6 - 2.5 == 3.5
+    assert f"{20_000 / 3.5:,.0f}" == "5,714"
     assert round(5714 / 190) == 30
     says(PAGE, "5,714", "$5714/190 = 30$")

@@ -21,12 +21,15 @@ def test_the_latency_budget():
 
 
 def test_the_codec():
-    assert 12.5 * 8 * 11 == 1100 and 2**11 == 2048 and 300 * 12.5 == 3750
+    assert 12.5 * 8 * 11 == 1100
+    assert 2**11 == 2048
+    assert 300 * 12.5 == 3750
     says(PAGE, r"$12.5\times8\times11 = 1100$", r"$300\times12.5 = 3{,}750$")
 
 
 def test_slots():
-    assert f"{0.99**12:.1%}" == "88.6%" and f"{0.95**12:.1%}" == "54.0%"
+    assert f"{0.99**12:.1%}" == "88.6%"
+    assert f"{0.95**12:.1%}" == "54.0%"
     says(PAGE, r"$0.99^{12} = 88.6\%$", r"$0.95^{12} = 54.0\%$")
 
 
@@ -34,9 +37,12 @@ def test_lines():
     load = 600 * 5 / 60
     assert load == 50
     says(PAGE, r"$L = 600\times 5/60 = 50$")
-    assert f"{refused(load, 50):.1%}" == "10.5%" and f"{refused(load, 60):.1%}" == "2.2%"
-    assert f"{refused(load, 63):.2%}" == "1.09%" and f"{refused(load, 64):.2%}" == "0.84%"
-    assert min(n for n in range(1, 100) if refused(load, n) < 0.01) == 64 and ceil(64 / 10) == 7
+    assert f"{refused(load, 50):.1%}" == "10.5%"
+    assert f"{refused(load, 60):.1%}" == "2.2%"
+    assert f"{refused(load, 63):.2%}" == "1.09%"
+    assert f"{refused(load, 64):.2%}" == "0.84%"
+    assert min(n for n in range(1, 100) if refused(load, n) < 0.01) == 64
+    assert ceil(64 / 10) == 7
     says(PAGE, "10.5%", "2.2%", "1.09%", "0.84%")
 
 
