@@ -31,6 +31,14 @@ GOALS = [
     ("06-bridging", "test.blip2-blank.open", AT_MOST, 0.25),
     ("07-three-modalities", "test.three", AT_LEAST, 0.90),
     ("07-three-modalities", "test.best-two", AT_MOST, 0.55),
+    ("09-generation", "judge.own", AT_LEAST, 0.99),
+    ("09-generation", "judge.swapped", AT_MOST, 0.03),
+    ("09-generation", "seen.all", AT_LEAST, 0.80),
+    ("09-generation", "held.all", AT_LEAST, 0.60),
+    ("09-generation", "control.other", AT_MOST, 0.05),  # the score comes from the caption
+    ("09-generation", "control.empty", AT_MOST, 0.05),
+    ("09-generation", "relation.seeing", AT_LEAST, 0.95),
+    ("09-generation", "relation.blind", AT_MOST, 0.50),
     ("11-preference", "test.start.mixture", AT_MOST, 0.50),
     ("11-preference", "test.dpo.mixture", AT_LEAST, 0.60),
     ("11-preference", "test.grpo.mixture", AT_LEAST, 0.60),
@@ -51,6 +59,14 @@ def test_the_ranking_turns_round_on_unseen_combinations():
     figures = stamps.results("03-training")["figures"]
     for product, readers in zip(figures["heldout.product"], figures["heldout.readers"], strict=True):
         assert readers > product + 0.1
+
+
+def test_guidance_helps_the_unseen_and_costs_variety():
+    figures = stamps.results("09-generation")["figures"]
+    for plain, guided in zip(figures["held.s1"], figures["held.s2"], strict=True):
+        assert guided > plain
+    for name, much in (("seen.s1", "seen.s8"), ("sizes.s1", "sizes.s8"), ("layouts.s1", "layouts.s8")):
+        assert all(a > b for a, b in zip(figures[name], figures[much], strict=True)), name
 
 
 def test_a_proxy_that_is_optimised_too_hard_loses_the_truth():
