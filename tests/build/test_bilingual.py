@@ -113,7 +113,7 @@ def test_a_page_tells_of_itself(good_book: Path):
     en = html.parse(str(good_book / "site/en/principles/fusion/index.html")).getroot()
     said = " ".join(en.find_class("reading")[0].text_content().split())
     assert said == "about 1 minute · 2026-01-01 revised · 2 sources"
-    works = en.get_element_by_id("sources")
+    works = en.get_element_by_id("works-cited")
     assert [link.get("href") for link in works.iter("a")] == [
         "../../reference/bibliography/#doe2020fusion",
         "../../reference/bibliography/#roe2021attention",

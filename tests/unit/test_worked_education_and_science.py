@@ -94,4 +94,4 @@ def test_which_pile():
     assert f"{reviewed / 2000:.2f}" == "0.21"
     assert errors - found == 12
     assert f"{12 / 2000:.1%}" == "0.6%"
-    says(PAGE, "423", "179", "226", "0.88", "0.56", "0.6%")
+    says(PAGE, "423", "179", "226", "0.88", "0.56", r"$12/2000=0.6\%$")
