@@ -20,6 +20,7 @@ import rjsmin
 from book import current
 from book.data import authors, plain
 from book.node import node, package
+from book.tex import in_a_line
 from mkdocs.exceptions import PluginError
 from mkdocs.plugins import event_priority
 
@@ -40,17 +41,6 @@ WEIGHTS = (
 )
 #: Sections that every page of a kind has: they name a lot and treat nothing.
 ROUTINE = re.compile(r"#(self-check|sources|in-the-book|related|references|questions|notes|further|weak)$")
-#: TeX commands that have a sign; other commands stay as their name: softmax, log.
-# fmt: off
-SIGNS = {
-    "in": "∈", "times": "×", "cdot": "·", "le": "≤", "ge": "≥", "ne": "≠",
-    "approx": "≈", "to": "→", "sum": "Σ", "prod": "Π", "alpha": "α", "beta": "β",
-    "gamma": "γ", "delta": "δ", "epsilon": "ε", "varepsilon": "ε", "eta": "η", "theta": "θ",
-    "lambda": "λ", "mu": "μ", "pi": "π", "rho": "ρ", "sigma": "σ", "tau": "τ",
-    "phi": "φ", "omega": "ω", "infty": "∞", "ldots": "…", "dots": "…", "cdots": "…",
-    "top": "T", "mid": "|", "nabla": "∇", "odot": "⊙", "quad": " ", "qquad": " ",
-}
-# fmt: on
 LISTS = ("reference/glossary/", "reference/errata/", "reference/bibliography/", "reference/datasets/")
 SILENT = {
     "zh": ("搜索暂时不可用", "书的文本没有取到。网络恢复后会自动重试；也可以先到术语表里找。"),
@@ -137,23 +127,11 @@ def _entries(language: str) -> list[tuple[str, str, str, list[str]]]:
     return terms + claims + works + sets
 
 
-def _formula(match: re.Match[str]) -> str:
-    """A formula in a line of text: signs instead of their commands, no braces."""
-    tex = re.sub(
-        r"\\(mathrm|mathbf|mathbb|mathcal|mathit|operatorname|text|bar|hat|tilde|vec|sqrt|frac|left|right)(?![a-z])",
-        " ",
-        match[1],
-    )
-    tex = re.sub(r"\\([A-Za-z]+)", lambda command: f"{SIGNS.get(command[1], command[1])} ", tex)
-    bare = re.sub(r"\\.|[{}&]", " ", tex)
-    return f" {bare} "
-
-
 def _plain(text: str) -> str:
     """A section's text without markup."""
     text = re.sub(r"<svg\b.*?</svg>|<(script|style)\b.*?</\1>", " ", text, flags=re.S)
     text = html.unescape(re.sub(r"<[^>]+>", " ", text))
-    text = re.sub(r"\\[(\[](.*?)\\[)\]]", _formula, text, flags=re.S)
+    text = re.sub(r"\\[(\[](.*?)\\[)\]]", lambda tex: f" {in_a_line(tex[1])} ", text, flags=re.S)
     return re.sub(r"\s+", " ", text).strip()
 
 

@@ -6,6 +6,7 @@ import re
 from html import escape, unescape
 
 from book import current
+from book.tex import in_a_line
 from mkdocs.plugins import event_priority
 
 _TABLE = re.compile(
@@ -38,8 +39,9 @@ class _Tables:
             if match[3] is None:  # an empty corner heads nothing
                 return f"<td{match[2]}></td>"
             # MathML alone does not count as a header's text
-            tex = match[4].removeprefix("\\(").removesuffix("\\)")
-            return f'<th{match[2]}><span aria-hidden="true">{match[3]}</span><span class="unseen">{tex}</span></th>'
+            tex = unescape(match[4]).removeprefix("\\(").removesuffix("\\)")
+            said = escape(" ".join(in_a_line(tex).split()))
+            return f'<th{match[2]}><span aria-hidden="true">{match[3]}</span><span class="unseen">{said}</span></th>'
         text = re.sub(r'<a class="headerlink".*?</a>|<[^>]+>', "", match[1], flags=re.S)
         self.heading = " ".join(unescape(text).split())
         return match[0]

@@ -364,7 +364,7 @@ def test_print(page, site, path: str) -> None:
       const content = document.querySelector(".md-content")
       let p = content
       while (p && getComputedStyle(p).backgroundColor === "rgba(0, 0, 0, 0)") p = p.parentElement
-      return [getComputedStyle(content.querySelector("p")).color, p ? getComputedStyle(p).backgroundColor : "rgb(255, 255, 255)"]
+      return [getComputedStyle(content.querySelector("p:not([class])")).color, p ? getComputedStyle(p).backgroundColor : "rgb(255, 255, 255)"]
     }""")
     light = [sum(map(int, re.findall(r"\d+", color)[:3])) for color in (ink, paper)]
     assert light[0] < 250, f"a dark page prints with {ink}"
