@@ -254,6 +254,11 @@ def problems(source: Source) -> list[SourceError]:
         level = 0
         for cell in source.cells:
             for deeper, text in cell.headings() if cell.lang in (lang, None) else []:
+                if "$" in text:
+                    bad(
+                        cell.line,
+                        f"the heading {text!r} has a formula; say it in words, for the contents show its source",
+                    )
                 if deeper > level + 1:
                     bad(cell.line, f"the heading {text!r} skips a level; begin it with {'#' * (level + 1)}")
                 level = deeper

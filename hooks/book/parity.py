@@ -102,6 +102,8 @@ def page_problems(source: Source) -> list[Problem]:
     for match in _HEADING.finditer(prose):
         line = prose[: match.start()].count("\n") + 1
         name = _ID.search(match[2])
+        if _FORMULA.search(_CODE_SPAN.sub("", match[2])):
+            add(line, f"heading '{match[2]}' has a formula", "say it in words; the table of contents shows its source")
         if not name:
             add(line, f"heading '{match[2]}' has no id", "end it with { #kebab-case-id }")
         elif name[1] in seen:

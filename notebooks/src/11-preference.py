@@ -399,13 +399,13 @@ for name, title in (("high", "β = 2  "), ("low", "β = 0.1")):
     run.record(f"kl.{name}.k3", k3.std())
     assert k3.min() > -1e-5 and abs(k1.mean() - exact) < 0.15 * exact + 0.02
 # %% [markdown] lang="zh" ids="grpo-train"
-# $k_1=\log\frac{\pi_\theta}{\pi_{\mathrm{ref}}}$ 单个值可以是负的；[$k_3$](http://joschu.net/blog/kl-approx.html) 期望同样是 KL，却从不为负。在链接里的例子（两个正态分布）中，$k_3$ 也更稳。这里不然：偶尔抽到 $\pi_{\mathrm{ref}}\gg\pi_\theta$ 的词元，比值就爆了，标准差反而更大（β = 0.1 时 {= f"{run.mean('kl.low.k3'):.0f}" =} 对 {= f"{run.mean('kl.low.k1'):.1f}" =}）。
+# $k_1=\log\frac{\pi_\theta}{\pi_{\mathrm{ref}}}$ 单个值可以是负的；[无偏又不为负的 $k_3$](http://joschu.net/blog/kl-approx.html) 期望同样是 KL，。在链接里的例子（两个正态分布）中，$k_3$ 也更稳。这里不然：偶尔抽到 $\pi_{\mathrm{ref}}\gg\pi_\theta$ 的词元，比值就爆了，标准差反而更大（β = 0.1 时 {= f"{run.mean('kl.low.k3'):.0f}" =} 对 {= f"{run.mean('kl.low.k1'):.1f}" =}）。
 #
 # ### 训练
 #
 # 每步 24 题、各 8 个回答，抽完只更新一次，所以 $\rho=1$、裁剪用不上；一批样本更新多次时它才起作用。
 # %% [markdown] lang="en" ids="grpo-train"
-# Single values of $k_1=\log\frac{\pi_\theta}{\pi_{\mathrm{ref}}}$ may be negative; [$k_3$](http://joschu.net/blog/kl-approx.html) has the KL as its mean too and is never negative. In the example behind the link, two normal distributions, $k_3$ is steadier as well. Not here: a token with $\pi_{\mathrm{ref}}\gg\pi_\theta$ is drawn now and then, the ratio explodes, and the standard deviation is the larger of the two (with β = 0.1 {= f"{run.mean('kl.low.k3'):.0f}" =} against {= f"{run.mean('kl.low.k1'):.1f}" =}).
+# Single values of $k_1=\log\frac{\pi_\theta}{\pi_{\mathrm{ref}}}$ may be negative; [the estimator $k_3$](http://joschu.net/blog/kl-approx.html) has the KL as its mean too and is never negative. In the example behind the link, two normal distributions, $k_3$ is steadier as well. Not here: a token with $\pi_{\mathrm{ref}}\gg\pi_\theta$ is drawn now and then, the ratio explodes, and the standard deviation is the larger of the two (with β = 0.1 {= f"{run.mean('kl.low.k3'):.0f}" =} against {= f"{run.mean('kl.low.k1'):.1f}" =}).
 #
 # ### Training
 #
@@ -483,7 +483,7 @@ assert validation["random"]["drawn"] < validation["grpo"]["drawn"]
 #
 # 真值在现实里买不到，买得到的是**代理**。代理越优化越高，真值先升后降：[Gao 等](https://arxiv.org/abs/2210.10760)对奖励模型量过这条曲线。下面两个代理都很像样。
 #
-# ### 代理一：CLIP 打分，$n$ 选一
+# ### 代理一：CLIP 打分，多个里选一
 #
 # 抽 $n$ 句描述，挑[实验五](05-contrastive.ipynb)的 CLIP 认为最像这幅图的。这样选，离起点的 KL 有公式：$\log n-\frac{n-1}{n}$。从 64 句里选 $n$ 句的所有选法可以数完，不用再抽。
 # %% [markdown] lang="en" ids="overoptimisation best-of-n"
@@ -493,7 +493,7 @@ assert validation["random"]["drawn"] < validation["grpo"]["drawn"]
 #
 # Truth is not for sale in real life; **proxies** are. The harder a proxy is optimised the higher it goes, while the truth rises and then falls: [Gao et al.](https://arxiv.org/abs/2210.10760) measured this curve for reward models. Both proxies below look sensible.
 #
-# ### Proxy 1: the CLIP score, best of $n$
+# ### Proxy 1: the CLIP score, best of many
 #
 # Draw $n$ captions and keep the one that the CLIP of [lab 5](05-contrastive.ipynb) finds most like the picture. Its KL from the start has a formula, $\log n-\frac{n-1}{n}$. All ways to choose $n$ of 64 can be counted, so nothing is drawn twice.
 # %%

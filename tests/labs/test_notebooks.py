@@ -478,6 +478,7 @@ def test_clean():
         ("see [encoders](../principles/encoders.md)", "see encoders", "links differ"),
         ("The value is {= 6 * 7 =}", "The value is 42", "values differ"),
         ("# ## 部分\n# ### 更多", "# ### 部分\n# ### 更多", "skips a level; begin it with ##"),
+        ("# ## 部分\n# ### 更多", "# ## 部分\n# ### $n$ 选一", "has a formula; say it in words"),
         ("# # A tiny lab", "# # A tiny lab 小", "Chinese characters in English"),
         ("#en| shared code", "#en| 共用", "Chinese characters in an English line"),
         ("#en| shared code\n", "", "lines for one language only"),

@@ -72,6 +72,13 @@ def problems(tmp_path: Path, zh: str, en: str) -> list[str]:
     return [str(p) for p in [*page_problems(one), *page_problems(two), *compare(one, two)]]
 
 
+def test_a_heading_has_no_formula(tmp_path):
+    zh, en = (text.replace(f"## {old}", f"## {old} $W$") for text, old in ((ZH, "算子"), (EN, "Operators")))
+    assert [line.split("; ")[1] for line in problems(tmp_path, zh, en)] == 2 * ["say it in words"], (
+        "the contents would show its source"
+    )
+
+
 def test_equal_pages_have_no_problem(tmp_path):
     assert problems(tmp_path, ZH, EN) == []
 
