@@ -95,7 +95,7 @@ def test_an_error_is_told_and_survived(server: Server, language: str):
     prefix = "" if language == "zh" else "/en"
     name = f"docs/{language}/principles/fusion.md"
     server.edit(name, "[@doe2020fusion]", "[@nobody2020]")
-    server.until(lambda: f"{name}:6: citation of unknown reference 'nobody2020'" in server.said())
+    server.until(lambda: f"{name}:7: citation of unknown reference 'nobody2020'" in server.said())
     server.until(lambda: "The last good site is still being served" in server.said())
     assert "Doe" in server.get(f"{prefix}/principles/fusion/")
     server.edit(name, "[@nobody2020]", "[@roe2021attention]")
