@@ -57,7 +57,7 @@ def uncited(source: Source) -> Iterator[tuple[int, str]]:
 
 def without_source(pages: Iterable[Source]) -> Iterator[Problem]:
     """Numbers without a source that data/uncited.yml does not except, and exceptions that except nothing."""
-    known = load(EXCEPTIONS, "uncited") if EXCEPTIONS.exists() else {}
+    known = (load(EXCEPTIONS, "uncited") if EXCEPTIONS.exists() else None) or {}
     for source in pages:
         page = source.path.relative_to(DOCS / "zh").as_posix()
         allowed = dict.fromkeys((known.get(page) or {}).keys(), False)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from functools import cache
+from collections.abc import Callable
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -133,8 +134,10 @@ class Facts:
         self.results: dict[str, dict[str, Any]] = {}
         self.datasets: dict[str, dict[str, Any]] = {}
         self.predictions: dict[str, dict[str, Any]] = {}
-        parts = (self._references, self._glossary, self._errata, self._topics, self._questions, self._models)
-        for part in (*parts, self._results, self._datasets, self._predictions):
+        parts: list[Callable[[], None]] = [self._references]
+        parts += [partial(self._list, name) for name in ("glossary", "errata", "datasets", "predictions")]
+        parts += [self._topics, self._questions, self._models, self._results]
+        for part in parts:
             try:
                 part()
             except BadInput as error:
@@ -153,13 +156,10 @@ class Facts:
             ) from None
         self.references = dict(bibliography.entries.items())
 
-    def _glossary(self) -> None:
-        path = self.root / "glossary.yml"
-        self.glossary = _unique(path, load(path, "glossary"))
-
-    def _errata(self) -> None:
-        path = self.root / "errata.yml"
-        self.errata = _unique(path, load(path, "errata"))
+    def _list(self, name: str) -> None:
+        """A file that is a list of entries, each with its id."""
+        path = self.root / f"{name}.yml"
+        setattr(self, name, _unique(path, load(path, name)))
 
     def _topics(self) -> None:
         content = load(self.root / "topics.yml", "topics")
@@ -204,14 +204,6 @@ class Facts:
     def _results(self) -> None:
         for path in sorted((self.root / "results").glob("*.json")):
             self.results[path.stem] = load(path, "results")
-
-    def _datasets(self) -> None:
-        path = self.root / "datasets.yml"
-        self.datasets = _unique(path, load(path, "datasets"))
-
-    def _predictions(self) -> None:
-        path = self.root / "predictions.yml"
-        self.predictions = _unique(path, load(path, "predictions"))
 
     def _check_sources(self) -> None:
         """Every source that data names must be an entry of the bibliography (or an address)."""

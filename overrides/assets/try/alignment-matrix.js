@@ -7,7 +7,7 @@ const sum = list => list.reduce((total, value) => total + value, 0)
 /** −log of the right answer's share in a softmax over `logits`. */
 const entropy = (logits, right) => Math.log(sum(logits.map(x => Math.exp(x - logits[right]))))
 
-export function loss(similarity, temperature) {
+function loss(similarity, temperature) {
   const L = similarity.map(row => row.map(s => s / temperature))
   const rows = L.map((row, i) => entropy(row, i))
   const columns = L.map((_, j) => entropy(L.map(row => row[j]), j))

@@ -6,11 +6,12 @@ const LLM = { linear: 6.53e9, layers: 28, width: 3584, heads: 4, head: 128 }
 const VIT = { linear: 6.75e8, layers: 32, width: 1280 }
 const PATCH = 14, MERGE = 2, TEXT = 96, BYTES = 2
 
-export function account(side) {
-  const patches = (side / PATCH) ** 2, tokens = patches / MERGE ** 2, all = tokens + TEXT
+/** What `images` square images cost: each is encoded by itself, the language model reads them all with the text. */
+function account(side, images) {
+  const patches = (side / PATCH) ** 2, tokens = (images * patches) / MERGE ** 2, all = tokens + TEXT
   return {
-    patches, tokens, all,
-    encoder: 2 * VIT.linear * patches + 4 * VIT.layers * patches ** 2 * VIT.width,
+    patches: images * patches, tokens, all,
+    encoder: images * (2 * VIT.linear * patches + 4 * VIT.layers * patches ** 2 * VIT.width),
     prefill: 2 * LLM.linear * all + 2 * LLM.layers * all ** 2 * LLM.width,
     cache: 2 * LLM.layers * LLM.heads * LLM.head * BYTES * all,
   }
@@ -27,20 +28,15 @@ export default figure =>
       images: { label: say("图像张数", "images"), min: 1, max: 8, step: 1, value: 1 },
     },
     ({ side, images }, write, drawing, moved) => {
-      const one = account(side)
-      // each image is encoded by itself; the language model reads them all
-      const all = one.tokens * images + TEXT
-      const encoder = one.encoder * images
-      const prefill = 2 * LLM.linear * all + 2 * LLM.layers * all ** 2 * LLM.width
-      const cache = (one.cache / one.all) * all
+      const { patches, tokens, all, encoder, prefill, cache } = account(side, images)
       if (moved) {
         const texts = drawing.querySelectorAll("text")
         const many = images > 1 ? `${images} × ` : ""
         const words = {
           0: say(`图像 ${many}${side}²`, `image, ${many}${side}²`),
-          2: say(`${whole(one.patches * images)} 个图像块`, `${whole(one.patches * images)} patches`),
+          2: say(`${whole(patches)} 个图像块`, `${whole(patches)} patches`),
           3: say("编码器 ", "encoder: ") + tera(encoder),
-          4: say(`${whole(one.tokens * images)} 个词元`, `${whole(one.tokens * images)} tokens`),
+          4: say(`${whole(tokens)} 个词元`, `${whole(tokens)} tokens`),
           6: say(`LLM 预填 ${whole(all)}`, `LLM prefill, ${whole(all)}`),
           7: tera(prefill),
           8: say(`KV 缓存 ${whole(cache / 2 ** 20)} MiB`, `KV cache, ${whole(cache / 2 ** 20)} MiB`),

@@ -22,10 +22,10 @@ export default figure =>
         for (const [name, value] of Object.entries({ x: 8 + at * size, y: 24 + (at - 1) * size, width: size, height: size })) one.setAttribute(name, value)
         drawing.querySelectorAll("text")[1].textContent = say(`${row}×${row} = ${patches} 块`, `${row}×${row} = ${patches} patches`)
       }
-      const wide = say(patches.toLocaleString("en"), patches.toLocaleString("en"))
+      const [seen, read] = [patches, tokens].map(count => count.toLocaleString("en"))
       write(say(
-        `${wide} 个图像块，编码器都要看；进语言模型 ${tokens.toLocaleString("en")} 个词元。边长加倍，词元是四倍。`,
-        `${wide} patches, which the encoder all sees; ${tokens.toLocaleString("en")} tokens enter the language model. Twice the side, four times the tokens.`,
+        `${seen} 个图像块，编码器都要看；进语言模型 ${read} 个词元。边长加倍，词元是四倍。`,
+        `${seen} patches, which the encoder all sees; ${read} tokens enter the language model. Twice the side, four times the tokens.`,
       ))
     },
   )
